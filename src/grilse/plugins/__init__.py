@@ -1,0 +1,1 @@
+"""The core element and source kinds, written against the public plugin API only."""

@@ -1,0 +1,4 @@
+"""From YAML files to loaded elements and their cache keys.
+
+Must not know schedulers, processes or terminals.
+"""
