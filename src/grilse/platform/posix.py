@@ -1,0 +1,255 @@
+"""Processes on POSIX systems: started by `posix_spawn` (never forked), watched, stopped and killed with their trees.
+
+Knows nothing of roles or messages.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# The first descriptor number that a started process finds its connections at.
+FIRST_CONNECTION = 3
+
+
+class Process:
+    """A started process.
+
+    Attributes:
+        pid: its process id, also its session and process group.
+        sentinel: a descriptor that becomes readable when it ends, for `multiprocessing.connection.wait`.
+    """
+
+    __slots__ = ("_status", "pid", "sentinel")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.sentinel = _sentinel(pid)
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Exit status (negative: killed by that signal), or None while it runs."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self._status = 0
+            else:
+                if pid:
+                    self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait up to `timeout` seconds; exit status or None."""
+        import select
+
+        if self.poll() is None:
+            poller = select.poll()
+            poller.register(self.sentinel, select.POLLIN)
+            deadline = time.monotonic() + timeout
+            while self.poll() is None and (left := deadline - time.monotonic()) > 0:
+                poller.poll(left * 1000)
+        return self._status
+
+    def kill(self) -> None:
+        """Kill the process itself at once."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Forget the sentinel."""
+        if self.sentinel >= 0:
+            os.close(self.sentinel)
+            self.sentinel = -1
+
+
+def _sentinel(pid: int) -> int:
+    if hasattr(os, "pidfd_open"):
+        return os.pidfd_open(pid)
+    return _waiter_pipe(pid)
+
+
+def _waiter_pipe(pid: int) -> int:
+    # Where there is no pidfd a thread waits, without reaping, and closes its end of a pipe.
+    import threading
+
+    reading, writing = os.pipe()
+
+    def wait() -> None:
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            pass
+        os.close(writing)
+
+    threading.Thread(target=wait, name=f"wait-{pid}", daemon=True).start()
+    return reading
+
+
+def spawn(
+    script: str,
+    arguments: Sequence[str],
+    connections: Sequence[Connection],
+    *,
+    stderr: int | None = None,
+    environment: dict[str, str] | None = None,
+) -> Process:
+    """Start a new interpreter on `script` in a session of its own; it inherits `connections` and nothing else.
+
+    Args:
+        script: Python file to run; the numbers of its connections follow `arguments` on its command line.
+        arguments: its first arguments.
+        connections: ends to hand over; closed here when this returns.
+        stderr: descriptor for its standard error, or None for the null device.
+        environment: its environment, or None for this one's.
+
+    Raises:
+        OSError: the process cannot be started.
+    """
+    targets = range(FIRST_CONNECTION, FIRST_CONNECTION + len(connections))
+    argv = [sys.executable, "-P", *_interpreter_flags(), script, *arguments, *(str(number) for number in targets)]
+    null = os.open(os.devnull, os.O_RDWR)
+    # A target number may be one of the descriptors still to be duplicated: move all out of the way first.
+    high = [_duplicate_above(connection.fileno(), FIRST_CONNECTION + len(connections)) for connection in connections]
+    try:
+        actions = [
+            (os.POSIX_SPAWN_DUP2, null, 0),
+            (os.POSIX_SPAWN_DUP2, null, 1),
+            (os.POSIX_SPAWN_DUP2, null if stderr is None else stderr, 2),
+            *((os.POSIX_SPAWN_DUP2, descriptor, number) for descriptor, number in zip(high, targets)),
+        ]
+        pid = os.posix_spawn(
+            sys.executable,
+            argv,
+            os.environ if environment is None else environment,
+            file_actions=actions,
+            setsigmask=(),
+            setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGPIPE),
+            # macOS has no POSIX_SPAWN_SETSID in Python: a group of its own keeps the terminal's signals away there.
+            **({"setpgroup": 0} if sys.platform == "darwin" else {"setsid": True}),  # type: ignore[arg-type]
+        )
+    finally:
+        os.close(null)
+        for descriptor in high:
+            os.close(descriptor)
+        for connection in connections:
+            connection.close()
+    return Process(pid)
+
+
+def _interpreter_flags() -> list[str]:
+    flags = []
+    if sys.flags.dont_write_bytecode:
+        flags.append("-B")
+    for warning in sys.warnoptions:
+        flags += ["-W", warning]
+    return flags
+
+
+def _duplicate_above(descriptor: int, lowest: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of all descendants of `pid`, children before their own children."""
+    if os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children"):
+        found: list[int] = []
+        todo = [pid]
+        while todo:
+            parent = todo.pop()
+            children = _proc_children(parent)
+            found += children
+            todo += children
+        return found
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _proc_children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                children += [int(word) for word in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return children
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def kill_tree(pid: int, *, spare_root: bool = False) -> int:
+    """Kill `pid` and all its descendants; returns how many processes were signalled.
+
+    The root is stopped first so that it starts no more; orphans of a subreaper stay among its descendants.
+    """
+    if not spare_root:
+        _signal(pid, signal.SIGSTOP)
+    killed: set[int] = set()
+    # A child may have been forking while the list was made: look again until nothing new turns up.
+    while fresh := [child for child in descendants(pid) if child not in killed]:
+        for child in fresh:
+            _signal(child, signal.SIGKILL)
+        killed.update(fresh)
+    if not spare_root:
+        _signal(pid, signal.SIGKILL)
+        killed.add(pid)
+    return len(killed)
+
+
+def _signal_tree(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        for member in [pid, *descendants(pid)]:
+            _signal(member, number)
+
+
+def suspend_tree(pids: Iterable[int]) -> None:
+    """Stop processes and all their descendants until `resume_tree`."""
+    _signal_tree(pids, signal.SIGSTOP)
+
+
+def resume_tree(pids: Iterable[int]) -> None:
+    """Continue what `suspend_tree` stopped."""
+    _signal_tree(pids, signal.SIGCONT)
+
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """Where the system has it, adopt orphaned descendants, so that they can be found and killed."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Where the system has it, have this process killed when its parent `parent` dies, whatever it is doing then."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,138 @@
+"""A typed, framed channel over a `multiprocessing.connection.Connection`.
+
+Knows nothing of processes or of what messages mean.  Frames are bytes (`send_bytes`, `recv_bytes`): the pickling half
+of a connection is never used, and what is not a message of the channel can neither be sent nor received.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+
+import msgspec
+
+from .errors import ErrorDomain, GrilseError
+from .message import PROTOCOL_VERSION, Message
+from .requests import Hello
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# Bytes of one frame that a peer may send; a larger one is garbage.
+MAX_FRAME = 256 * 1024 * 1024
+
+Sent = TypeVar("Sent", bound=Message)
+Received = TypeVar("Received", bound=Message)
+
+
+class ProtocolError(GrilseError):
+    """A peer speaks another protocol version, or sends what is not a message."""
+
+    default_domain = ErrorDomain.APP
+
+
+class ChannelClosed(Exception):
+    """The other side has closed its end, or has died."""
+
+
+class Channel(Generic[Sent, Received]):
+    """Sends messages of one union and receives those of another.
+
+    Any thread may send; one thread at a time may receive.
+
+    Args:
+        connection: a duplex or one-way connection; the channel owns it from now on.
+        sends: union of message types that may be sent.
+        receives: union of message types that may be received.
+    """
+
+    def __init__(self, connection: Connection, sends: Any, receives: Any) -> None:
+        self.connection = connection
+        self._sendable = frozenset(members(sends))
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(receives)
+        self._lock = threading.Lock()
+
+    def encode(self, message: Sent) -> bytes:
+        """Encode one message of this channel.
+
+        Raises:
+            TypeError: `message` is not one that this channel carries.
+        """
+        if type(message) not in self._sendable:
+            raise TypeError(f"{type(message).__name__} is not a message of this channel")
+        return self._encoder.encode(message)
+
+    def send(self, message: Sent) -> None:
+        """Send one message; blocks while the peer does not read.
+
+        Raises:
+            TypeError: `message` is not one that this channel carries.
+            ChannelClosed: the peer is gone.
+        """
+        self.send_encoded(self.encode(message))
+
+    def send_encoded(self, data: bytes) -> None:
+        """Send what `encode` returned."""
+        with self._lock:
+            try:
+                self.connection.send_bytes(data)
+            except (OSError, ValueError) as error:
+                raise ChannelClosed from error
+
+    def receive(self) -> Received:
+        """Wait for the next message.
+
+        Raises:
+            ChannelClosed: the peer is gone.
+            ProtocolError: what came is not a message of this channel.
+        """
+        try:
+            data = self.connection.recv_bytes(MAX_FRAME)
+        except (OSError, EOFError, ValueError) as error:
+            raise ChannelClosed from error
+        try:
+            message: Received = self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise ProtocolError(f"not a message of this channel: {error}", reason="bad-message") from error
+        return message
+
+    def poll(self, timeout: float = 0.0) -> bool:
+        """Whether a message (or the end) can be received within `timeout` seconds."""
+        try:
+            return self.connection.poll(timeout)
+        except (OSError, EOFError):
+            return True
+
+    def fileno(self) -> int:
+        """The descriptor or handle, so that `multiprocessing.connection.wait` accepts the channel."""
+        return self.connection.fileno()
+
+    def close(self) -> None:
+        """Close this end; a blocked peer sees the end."""
+        self.connection.close()
+
+
+def members(union: Any) -> tuple[type[Message], ...]:
+    """The message types of a union, or of a single type."""
+    return get_args(union) if isinstance(union, UnionType) else (union,)
+
+
+def check_hello(message: Message, role: str) -> Hello:
+    """Check the first message of a channel.
+
+    Raises:
+        ProtocolError: it is not a hello, not from `role`, or of another protocol version.
+    """
+    if not isinstance(message, Hello):
+        raise ProtocolError(f"expected a hello, got {type(message).__name__}", reason="no-hello")
+    if message.protocol != PROTOCOL_VERSION:
+        raise ProtocolError(
+            f"the {message.role} speaks protocol {message.protocol}, this program {PROTOCOL_VERSION}: "
+            "two versions of grilse are mixed in this installation",
+            reason="protocol-mismatch",
+        )
+    if message.role != role:
+        raise ProtocolError(f"expected a {role}, got a {message.role}", reason="wrong-role")
+    return message

@@ -1,0 +1,111 @@
+"""What the backend tells a worker and what it hears back.
+
+Knows nothing of queues or plugins.  A `JobSpec` is complete: saved with its plan file it can be run again elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .message import Failure, Message
+from .records import Ref
+
+
+class JobSpec(Message, frozen=True, kw_only=True):
+    """One job.
+
+    Attributes:
+        job: number within the session.
+        task: "track", "fetch", "build", "pull", "push", or the name of another task module.
+        plan: path of the plan file.
+        header: place of the plan's header.
+        element: place of the element's record, or None for a task without one.
+        log: path of the log file to write, or None.
+        key: display key, for the log.
+        full_key: cache key to build under, when known.
+        attempt: 1, 2, ... when retried.
+        parameters: what only this task needs, as plain data.
+    """
+
+    job: int
+    task: str
+    plan: str
+    header: Ref
+    element: Ref | None
+    log: str | None = None
+    key: str = ""
+    full_key: str | None = None
+    attempt: int = 1
+    parameters: dict[str, Any] = {}
+
+
+class CancelJob(Message, frozen=True, kw_only=True):
+    """Ask the running job to stop; its process tree is killed when it does not."""
+
+    job: int
+
+
+class Shutdown(Message, frozen=True, kw_only=True):
+    """End when idle."""
+
+
+class Prepare(Message, frozen=True, kw_only=True):
+    """Import ahead of the first job what these tasks need."""
+
+    tasks: tuple[str, ...]
+
+
+ToWorker = JobSpec | CancelJob | Shutdown | Prepare
+
+
+class JobMessage(Message, frozen=True, kw_only=True):
+    """A message of a job (fields as in `events.Text`)."""
+
+    job: int
+    time: float
+    kind: str
+    text: str
+    detail: str | None = None
+    elapsed: float | None = None
+    element: str | None = None
+    key: str | None = None
+
+
+class JobActivity(Message, frozen=True, kw_only=True):
+    """What the job does now."""
+
+    job: int
+    time: float
+    activity: str
+    current: int | None = None
+    maximum: int | None = None
+
+
+class JobResult(Message, frozen=True, kw_only=True):
+    """The job's last word.
+
+    Attributes:
+        status: "ok", "skipped", "failed" or "cancelled".
+        failure: why it failed.
+        values: what the backend needs of the outcome, as plain data (new ref, artifact digest, keys, bytes, ...).
+        reusable: the worker is clean and takes another job.
+        seconds: wall time spent.
+        memory: resident bytes of the worker now.
+    """
+
+    job: int
+    status: str
+    failure: Failure | None = None
+    values: dict[str, Any] = {}
+    reusable: bool = True
+    seconds: float = 0.0
+    memory: int = 0
+
+
+class ReplayFile(msgspec.Struct, frozen=True):
+    """A saved job: its message and the bytes of the plan it refers to."""
+
+    spec: JobSpec
+    plan: bytes
