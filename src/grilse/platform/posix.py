@@ -133,7 +133,7 @@ def spawn(
             setsigmask=(),
             setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGPIPE),
             # macOS has no POSIX_SPAWN_SETSID in Python: a group of its own keeps the terminal's signals away there.
-            **({"setpgroup": 0} if sys.platform == "darwin" else {"setsid": True}),  # type: ignore[arg-type]
+            **({"setpgroup": 0} if sys.platform == "darwin" else {"setsid": True}),
         )
     finally:
         os.close(null)
