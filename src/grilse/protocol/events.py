@@ -30,6 +30,33 @@ class SessionStarted(Message, frozen=True, kw_only=True):
     program: str
 
 
+class LogStyle(Message, frozen=True, kw_only=True):
+    """How the user wants messages shown: the ``logging`` configuration with the command line applied.
+
+    Sent right after `SessionStarted`; a display assumes the defaults given here until it comes.
+
+    Attributes:
+        message_format: columns of a log line (``%{elapsed}``, ``%{elapsed-us}``, ``%{wallclock}``, ``%{wallclock-us}``,
+            ``%{key}``, ``%{element}``, ``%{action}``, ``%{message}``; ``%%`` is a per cent sign).
+        element_format: how an element of the plan is shown, symbols as of ``show --format``.
+        key_length: characters of a key shown; 0 for none.
+        error_lines: lines of a failed task's log shown.
+        message_lines: lines of a message's detail shown.
+        verbose: status messages are shown.
+        debug: debug messages and process ids are shown.
+        log_directory: directory that task logs are shown relative to, or "".
+    """
+
+    message_format: str = "[%{elapsed}][%{key}][%{element}] %{action} %{message}"
+    element_format: str = "%{state: >12} %{full-key} %{name} %{workspace-dirs}"
+    key_length: int = 8
+    error_lines: int = 20
+    message_lines: int = 20
+    verbose: bool = True
+    debug: bool = False
+    log_directory: str = ""
+
+
 class SpanStarted(Message, frozen=True, kw_only=True):
     """Something that may take a while began (a phase of the session, or an activity within a job).
 
@@ -92,12 +119,21 @@ class Text(Message, frozen=True, kw_only=True):
 
 
 class PipelineElement(msgspec.Struct, frozen=True, array_like=True):
-    """One element of the plan: display name, full key ("" if not known), state as `show` prints it, kind."""
+    """One element of the plan.
+
+    Attributes:
+        name: display name.
+        key: full key, "" if not known.
+        state: as `show` prints it.
+        kind: of the element.
+        workspace: directory of its open workspace, or "".
+    """
 
     name: str
     key: str
     state: str
     kind: str
+    workspace: str = ""
 
 
 class Pipeline(Message, frozen=True, kw_only=True):
@@ -110,6 +146,8 @@ class Pipeline(Message, frozen=True, kw_only=True):
         elements: the elements in staging order.
         heading: lines about configuration that bst prints before a build: (section, name, value).
         total_elements: all elements in the closure of the targets.
+        lines: `elements` as the user's element format has them, when that asks for more than `PipelineElement` knows;
+            else empty.
     """
 
     time: float
@@ -118,6 +156,7 @@ class Pipeline(Message, frozen=True, kw_only=True):
     elements: tuple[PipelineElement, ...]
     heading: tuple[tuple[str, str, str], ...] = ()
     total_elements: int = 0
+    lines: tuple[str, ...] = ()
 
 
 class QueueStatus(msgspec.Struct, frozen=True, array_like=True):
@@ -328,6 +367,7 @@ class Values(Message, frozen=True, kw_only=True):
 
 Event = (
     SessionStarted
+    | LogStyle
     | SpanStarted
     | SpanEnded
     | Text

@@ -346,7 +346,9 @@ class Quit(Message, frozen=True, kw_only=True):
 
 
 class Terminate(Message, frozen=True, kw_only=True):
-    """Cancel every job, then end."""
+    """Cancel every job, then end; with `hurry` (somebody asked a second time) without any grace for the jobs."""
+
+    hurry: bool = False
 
 
 class Suspend(Message, frozen=True, kw_only=True):
