@@ -1,0 +1,1 @@
+"""Measurements of grilse, beside BuildStream where it can do the same."""
