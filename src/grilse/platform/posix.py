@@ -1,4 +1,4 @@
-"""Processes on POSIX systems: started by `posix_spawn` (never forked), watched, stopped and killed with their trees.
+"""Processes on POSIX systems and the pipes to them: started by `posix_spawn` (never forked), killed with their trees.
 
 Knows nothing of roles or messages.
 """
@@ -13,10 +13,55 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _socket import socket
     from multiprocessing.connection import Connection
+
+    from . import Endpoint
 
 # The first descriptor number that a started process finds its connections at.
 FIRST_CONNECTION = 3
+
+
+class PipeEnd:
+    """One end of a two-way pipe: made before `multiprocessing` is imported, which alone costs twenty milliseconds."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: socket) -> None:
+        self._socket = socket
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the end."""
+        self._socket.close()
+
+    def connection(self) -> Connection:
+        """The end as a connection, which owns it from now on."""
+        from multiprocessing.connection import Connection
+
+        return Connection(self._socket.detach())
+
+
+def duplex_pipe() -> tuple[PipeEnd, PipeEnd]:
+    """A two-way pipe with the framing and the properties of ``multiprocessing.Pipe()``."""
+    # The C module is what `socket` wraps; the wrapper's import takes longer than a backend takes to be started.
+    from _socket import socketpair
+
+    here, there = socketpair()
+    return PipeEnd(here), PipeEnd(there)
+
+
+def anonymous_file() -> int:
+    """A descriptor of an empty file without a name, for a started process's standard error."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("grilse-stderr")
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 class Process:
@@ -96,7 +141,7 @@ def _waiter_pipe(pid: int) -> int:
 def spawn(
     script: str,
     arguments: Sequence[str],
-    connections: Sequence[Connection],
+    connections: Sequence[Endpoint],
     *,
     stderr: int | None = None,
     environment: dict[str, str] | None = None,

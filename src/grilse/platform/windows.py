@@ -14,6 +14,45 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from . import Endpoint
+
+
+class PipeEnd:
+    """One end of a two-way pipe (see ``posix.PipeEnd``)."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """The handle."""
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        """Close the end."""
+        self._connection.close()
+
+    def connection(self) -> Connection:
+        """The end as a connection, which owns it from now on."""
+        return self._connection
+
+
+def duplex_pipe() -> tuple[PipeEnd, PipeEnd]:
+    """A two-way pipe."""
+    from multiprocessing import Pipe
+
+    here, there = Pipe()
+    return PipeEnd(here), PipeEnd(there)
+
+
+def anonymous_file() -> int:
+    """A descriptor of a file that goes when it is closed, for a started process's standard error."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
 
 class Process:
     """A started process; `sentinel` is its handle, for `multiprocessing.connection.wait`."""
@@ -49,7 +88,7 @@ class Process:
 def spawn(
     script: str,
     arguments: Sequence[str],
-    connections: Sequence[Connection],
+    connections: Sequence[Endpoint],
     *,
     stderr: int | None = None,
     environment: dict[str, str] | None = None,

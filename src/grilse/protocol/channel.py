@@ -56,7 +56,7 @@ class Channel(Generic[Sent, Received]):
         self._sendable = frozenset(members(sends))
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(receives)
-        self._batch_decoder = msgspec.msgpack.Decoder(list[receives])  # type: ignore[valid-type]
+        self._batch_decoder = msgspec.msgpack.Decoder(list[receives])
         self._lock = threading.Lock()
 
     def encode(self, message: Sent) -> bytes:
