@@ -1,0 +1,265 @@
+"""Variables: resolve ``%{name}`` in the values of variables and in other text.
+
+Knows nothing of where variables are declared or which a project may set.  Most elements change a few of the many
+variables of their project and kind, so variables are laid over a base that is resolved once: only what refers to
+something changed is resolved again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final, overload
+
+from ..protocol.errors import LoadError, LoadErrorReason
+from .node import MappingNode, Node, ScalarNode, SequenceNode
+
+# Text at even places, names at odd places, is what splitting by this gives.
+_REFERENCE: Final = re.compile(r"%\{([a-zA-Z][a-zA-Z0-9_-]*)\}")
+
+# Characters that one value may grow to; without a bound a few lines of doubling variables would eat all memory.
+MAX_EXPANDED_LENGTH: Final = 8 * 1024 * 1024
+
+_PARALLELISM: Final = "max-jobs"
+
+
+class Variables:
+    """Variables and their resolved values; reading one resolves it, and what it refers to.
+
+    Args:
+        node: the variables, a flat mapping of scalars.
+        base: variables below them, which `node` replaces or adds to.
+
+    Raises:
+        LoadError: INVALID_DATA for a variable that is not a scalar, ILLEGAL_COMPOSITE if it would replace one that is.
+    """
+
+    __slots__ = ("_nodes", "_parts", "_unresolved", "_users", "_values")
+
+    def __init__(self, node: MappingNode, base: Variables | None = None) -> None:
+        own: dict[str, ScalarNode] = {}
+        for name, scalar in node.value.items():
+            if type(scalar) is not ScalarNode:
+                raise _not_scalar(name, scalar, base)
+            own[name] = scalar
+        self._nodes: dict[str, ScalarNode] = {**base._nodes, **own} if base else own
+        if "notparallel" in self._nodes and self._nodes["notparallel"].as_bool():
+            jobs = own.get(_PARALLELISM) or self._nodes.get(_PARALLELISM) or node
+            self._nodes[_PARALLELISM] = own[_PARALLELISM] = ScalarNode("1", jobs.line, jobs.column, jobs.file)
+
+        users = base._users_by_name() if base else {}  # before the values are copied, since it resolves them
+
+        # Names to the split text of those variables that refer to others; plain ones have a value at once.
+        self._parts: dict[str, list[str]] = dict(base._parts) if base else {}
+        self._values: dict[str, str] = dict(base._values) if base else {}
+        self._users: dict[str, list[str]] | None = None
+        self._unresolved: set[str] = set()
+        if base:
+            self._forget(own, users, base._unresolved)
+        for name, scalar in own.items():
+            text = scalar.value
+            if text is not None and "%{" in text:
+                parts = _REFERENCE.split(text)
+                if len(parts) > 1:
+                    self._parts[name] = parts
+                    self._unresolved.add(name)
+                    continue
+            self._parts.pop(name, None)
+            self._values[name] = text or ""
+
+    def _forget(self, changed: dict[str, ScalarNode], users: dict[str, list[str]], unresolved_below: set[str]) -> None:
+        """Drop the values that the `changed` variables had below, and of all that refer to them."""
+        values, unresolved = self._values, self._unresolved
+        unresolved.update(unresolved_below)
+        stack = list(changed)
+        while stack:
+            name = stack.pop()
+            if values.pop(name, None) is not None and name in self._parts:
+                unresolved.add(name)
+            for user in users.get(name, ()):
+                if user in values:
+                    stack.append(user)
+        unresolved.difference_update(changed)
+
+    def _users_by_name(self) -> dict[str, list[str]]:
+        """Which variables refer to each name directly; resolves what can be resolved first."""
+        if self._users is None:
+            users: dict[str, list[str]] = {}
+            self._users = users
+            for name, parts in self._parts.items():
+                for reference in parts[1::2]:
+                    users.setdefault(reference, []).append(name)
+            for name in list(self._unresolved):
+                try:
+                    self._resolve(name)
+                except LoadError:
+                    continue  # whoever lays variables over these may define what is missing
+        return self._users
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._nodes
+
+    def __getitem__(self, name: str) -> str:
+        value = self._values.get(name)
+        if value is None:
+            if name not in self._nodes:
+                raise KeyError(name)
+            value = self._resolve(name)
+        return value
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        for name in self._nodes:
+            yield name, self[name]
+
+    def get(self, name: str) -> str | None:
+        """The value of a variable, or None if there is none of that name.
+
+        Raises:
+            LoadError: UNRESOLVED_VARIABLE or CIRCULAR_REFERENCE_VARIABLE.
+        """
+        return self[name] if name in self._nodes else None
+
+    def check(self) -> None:
+        """Resolve every variable; raises as `get` does for the first that cannot be."""
+        if self._unresolved:
+            for name in [name for name in self._nodes if name in self._unresolved]:
+                self[name]
+
+    def plain(self) -> dict[str, str]:
+        """Every variable with its value, in order of declaration; raises as `get` does."""
+        self.check()
+        values = self._values
+        return {name: values[name] for name in self._nodes}
+
+    def node(self, name: str) -> ScalarNode | None:
+        """The node that declares a variable, or None."""
+        return self._nodes.get(name)
+
+    def subst(self, node: ScalarNode) -> str:
+        """The text of `node` with references replaced; raises as `get` does, with the place of `node`."""
+        text = node.value
+        if text is None or "%{" not in text:
+            return text  # type: ignore[return-value]
+        return self._substitute(text, node)
+
+    def subst_text(self, text: str, place: Node | None = None) -> str:
+        """Any text with references replaced; `place` is for messages; raises as `get` does."""
+        return self._substitute(text, place) if "%{" in text else text
+
+    @overload
+    def expand(self, node: ScalarNode) -> ScalarNode: ...
+    @overload
+    def expand(self, node: SequenceNode) -> SequenceNode: ...
+    @overload
+    def expand(self, node: MappingNode) -> MappingNode: ...
+    def expand(self, node: Any) -> Any:
+        """The tree with every reference replaced; what has none is shared with the result.
+
+        Raises:
+            LoadError: as `get` does, with the place of the text.
+        """
+        kind = type(node)
+        if kind is ScalarNode:
+            text = node.value
+            if text is None or "%{" not in text:
+                return node
+            return ScalarNode(self._substitute(text, node), node.line, node.column, node.file)
+        if kind is MappingNode:
+            changed: dict[str, Any] = {}
+            for key, child in node.value.items():
+                if type(child) is ScalarNode and (child.value is None or "%{" not in child.value):
+                    continue
+                new = self.expand(child)
+                if new is not child:
+                    changed[key] = new
+            return MappingNode({**node.value, **changed}, node.line, node.column, node.file) if changed else node
+        items = [self.expand(item) for item in node.value]
+        if all(map(_same, items, node.value)):
+            return node
+        return SequenceNode(items, node.line, node.column, node.file)
+
+    def _substitute(self, text: str, place: Node | None) -> str:
+        parts = _REFERENCE.split(text)
+        values = self._values
+        for index in range(1, len(parts), 2):
+            name = parts[index]
+            value = values.get(name)
+            if value is None:
+                value = self._resolve(name, place)
+            parts[index] = value
+        return "".join(parts)
+
+    def _resolve(self, wanted: str, place: Node | None = None) -> str:
+        """Resolve one variable with those it refers to, depth first, with a stack of our own for any depth."""
+        values, all_parts = self._values, self._parts
+        stack, path = [wanted], dict[str, None]()
+        while stack:
+            name = stack[-1]
+            if name in values:
+                stack.pop()
+                path.pop(name, None)
+                continue
+            parts = all_parts.get(name)
+            if parts is None:
+                raise self._undefined(name, next(reversed(path), None), place)
+            path[name] = None
+            missing = [reference for reference in parts[1::2] if reference not in values]
+            if missing:
+                for reference in missing:
+                    if reference in path:
+                        raise self._circular(list(path), reference)
+                    if reference not in all_parts:
+                        raise self._undefined(reference, name, place)
+                stack.extend(missing)
+                continue
+            filled = list(parts)
+            filled[1::2] = [values[reference] for reference in parts[1::2]]
+            if sum(map(len, filled)) > MAX_EXPANDED_LENGTH:
+                raise LoadError(
+                    f"The value of variable '{name}' grows beyond {MAX_EXPANDED_LENGTH} characters",
+                    reason=LoadErrorReason.INVALID_DATA,
+                    where=str(self._nodes[name].get_provenance()),
+                )
+            values[name] = "".join(filled)
+            self._unresolved.discard(name)
+        return values[wanted]
+
+    def _undefined(self, name: str, referrer: str | None, place: Node | None) -> LoadError:
+        import difflib  # only needed when something is wrong
+
+        node = self._nodes.get(referrer) if referrer is not None else None
+        source = node if node is not None else place
+        near = difflib.get_close_matches(name, self._nodes, 1)
+        hint = f", did you mean '{near[0]}'?" if near else ""
+        return LoadError(
+            f"Reference to undefined variable '{name}'{hint}",
+            reason=LoadErrorReason.UNRESOLVED_VARIABLE,
+            where=str(source.get_provenance()) if source is not None else "",
+        )
+
+    def _circular(self, path: list[str], again: str) -> LoadError:
+        cycle = [*path[path.index(again) :], again]
+        lines = [
+            f"{self._nodes[name].get_provenance()}: Variable '{name}' refers to variable '{following}'"
+            for name, following in pairwise(cycle)
+        ]
+        return LoadError(
+            f"Circular dependency detected on variable '{again}'",
+            reason=LoadErrorReason.CIRCULAR_REFERENCE_VARIABLE,
+            detail="\n".join(lines),
+            where=str(self._nodes[again].get_provenance()),
+        )
+
+
+def _same(first: object, second: object) -> bool:
+    return first is second
+
+
+def _not_scalar(name: str, node: Node, base: Variables | None) -> LoadError:
+    replaces = base is not None and name in base
+    return LoadError(
+        f"Variable '{name}' should be a scalar",
+        reason=LoadErrorReason.ILLEGAL_COMPOSITE if replaces else LoadErrorReason.INVALID_DATA,
+        where=str(node.get_provenance()),
+    )
