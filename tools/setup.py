@@ -120,7 +120,7 @@ def make_environment() -> None:
     READY.unlink(missing_ok=True)
     if not works([executable("python"), "-m", "pip", "--version"]):
         shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        create = [sys.executable, "-m", "venv", ENVIRONMENT]
+        create: list[str | Path] = [sys.executable, "-m", "venv", ENVIRONMENT]
         try:
             run(create, limit=INSTALL_LIMIT_SECONDS, quiet=True)
         except SetupFailed as error:
@@ -133,7 +133,7 @@ def make_environment() -> None:
                 ) from error
             run(create, limit=INSTALL_LIMIT_SECONDS, quiet=True)
     say("installing grilse and its development tools into .venv")
-    pip = [executable("python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip: list[str | Path] = [executable("python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     run([*pip, "--editable", f"{ROOT}[dev]"], limit=INSTALL_LIMIT_SECONDS, quiet=True)
     READY.write_text(wanted)
 
