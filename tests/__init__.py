@@ -1,0 +1,1 @@
+"""Tests of grilse: unit, protocol, end to end, and beside BuildStream (oracle)."""

@@ -219,7 +219,7 @@ def show_differences(result: Comparison, say: Callable[[str], None]) -> None:
 
 
 def _from_first_difference(left: str, right: str) -> tuple[str, str]:
-    same = len(os.path.commonprefix([left, right]))
+    same = next((place for place, pair in enumerate(zip(left, right)) if pair[0] != pair[1]), 0)
     start = max(0, left.rfind("\n", 0, same) + 1) if same > SHOWN_CHARACTERS else 0
     return left[start : start + SHOWN_CHARACTERS], right[start : start + SHOWN_CHARACTERS]
 
@@ -234,7 +234,9 @@ def oracle_from(bst: str | None, memory: str | None) -> Oracle | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="compare-with-bst", description="Compare grilse with BuildStream on projects.")
+    parser = argparse.ArgumentParser(
+        prog="compare-with-bst", description="Compare grilse with BuildStream on projects."
+    )
     parser.add_argument("--projects", type=Path, nargs="+", required=True, help="projects, or folders of projects")
     parser.add_argument("--only", nargs="+", default=[], help="names of the projects to compare")
     parser.add_argument("--targets", nargs="+", default=[], help="elements, instead of all that load")
@@ -301,8 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = sum(len(r.differences) for r in results) - spelling
     refused = sum(r.bst_refusal is not None for r in results), sum(r.grilse_refusal is not None for r in results)
     print(
-        f"{len(results)} comparisons, {elements} elements, {fields} fields: {wrong} differences, {spelling} in spelling;"
-        f" refused by bst {refused[0]}, by grilse {refused[1]}"
+        f"{len(results)} comparisons, {elements} elements, {fields} fields: {wrong} differences, {spelling} in"
+        f" spelling; refused by bst {refused[0]}, by grilse {refused[1]}"
     )
     return 1 if wrong or spelling else 0
 

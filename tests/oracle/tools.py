@@ -129,8 +129,7 @@ class Tool:
         done = subprocess.run(
             [*self.command, "--config", str(settings), "--no-interactive", "--no-colors", *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env=environment,
             timeout=SHOW_LIMIT_SECONDS,
         )
