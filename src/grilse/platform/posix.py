@@ -260,6 +260,31 @@ def kill_tree(pid: int, *, spare_root: bool = False) -> int:
     return len(killed)
 
 
+def kill_orphans(spared: Iterable[int]) -> int:
+    """Kill and reap the children of this process that are none of `spared`, with their trees; returns how many.
+
+    Only a subreaper has such children: descendants of a process that died.
+    """
+    keep = set(spared)
+    orphans = [child for child in _proc_children(os.getpid()) if child not in keep]
+    for orphan in orphans:
+        kill_tree(orphan)
+        try:
+            os.waitpid(orphan, 0)
+        except ChildProcessError:
+            pass
+    return len(orphans)
+
+
+def interrupt_main_thread() -> None:
+    """Have the main thread's SIGINT handler run, also when the thread waits in a system call."""
+    import threading
+
+    ident = threading.main_thread().ident
+    if ident is not None:
+        signal.pthread_kill(ident, signal.SIGINT)
+
+
 def _signal_tree(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         for member in [pid, *descendants(pid)]:

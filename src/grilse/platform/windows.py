@@ -139,6 +139,18 @@ def kill_tree(pid: int, *, spare_root: bool = False) -> int:
     return len(victims)
 
 
+def kill_orphans(spared: Iterable[int]) -> int:
+    """Windows has no orphans to adopt."""
+    return 0
+
+
+def interrupt_main_thread() -> None:
+    """Have the main thread's SIGINT handler run at its next instruction."""
+    import _thread
+
+    _thread.interrupt_main()
+
+
 def suspend_tree(pids: Iterable[int]) -> None:
     """Suspend processes and all their descendants until `resume_tree`."""
     import psutil

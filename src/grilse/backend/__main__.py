@@ -1,0 +1,36 @@
+"""The backend's process main: says hello before it imports anything that is not needed for that.
+
+Knows which connections it was given and nothing of commands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(argv: list[str]) -> int:
+    """Run one session; `argv` is ``[role, control descriptor, events descriptor]``."""
+    from multiprocessing.connection import Connection
+
+    from .. import __version__
+    from ..protocol.channel import Channel
+    from ..protocol.events import Event
+    from ..protocol.requests import Command, Hello, Request
+
+    control = Channel(Connection(int(argv[1])), Event | Hello, Request | Command)
+    events = Channel(Connection(int(argv[2])), Event | Hello, Event)
+    hello = Hello(role="backend", program=__version__, pid=os.getpid())
+    control.send(hello)
+    events.send(hello)
+
+    from .session import run_session
+
+    return run_session(control, events)
+
+
+if __name__ == "__main__":
+    # Runs as a script in a spawned interpreter: make the package importable by its own name.
+    from grilse.backend.__main__ import main as package_main
+
+    sys.exit(package_main(sys.argv[1:]))

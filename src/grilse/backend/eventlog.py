@@ -1,0 +1,91 @@
+"""The session's event log: one JSON object a line, on disk before anybody is told where to read it.
+
+Knows nothing of channels or of what events mean.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import msgspec
+
+from ..protocol.events import Event
+
+# Bytes kept before they are written: an event is on disk at the latest when the main loop goes to sleep.
+BUFFER_LIMIT = 64 * 1024
+
+
+class EventLog:
+    """Appends events to the session's log and to a file the user named; both may be missing.
+
+    Args:
+        path: the session's log, or None when there is none.
+        copy: further file to append to (``--events``), or None.
+
+    Raises:
+        OSError: `copy` cannot be opened (the session's own log is simply left out then).
+    """
+
+    def __init__(self, path: str | None, copy: str | None) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._lock = threading.Lock()
+        self._pending = bytearray()
+        self._log = -1
+        self._copy = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666) if copy else -1
+        self.path: str | None = None
+        if path is not None:
+            try:
+                self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+                self.path = path
+            except OSError:
+                pass
+        self.size = 0
+
+    def append(self, event: Event) -> tuple[int, int]:
+        """Add one event; returns the byte range of its line in the log."""
+        line = self._encoder.encode(event) + b"\n"
+        with self._lock:
+            start = self.size
+            self.size += len(line)
+            self._pending += line
+            if len(self._pending) >= BUFFER_LIMIT:
+                self._write()
+            return start, self.size
+
+    def flush(self) -> None:
+        """Hand everything to the operating system."""
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
+        data = bytes(self._pending)
+        self._pending.clear()
+        if not data:
+            return
+        if self._log >= 0 and not _write_all(self._log, data):
+            # A full disk must not stop the build: from here on events only go to the frontend.
+            os.close(self._log)
+            self._log = -1
+            self.path = None
+        if self._copy >= 0:
+            _write_all(self._copy, data)
+
+    def close(self) -> None:
+        """Flush and close both files."""
+        self.flush()
+        for descriptor in (self._log, self._copy):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._log = self._copy = -1
+
+
+def _write_all(descriptor: int, data: bytes) -> bool:
+    view = memoryview(data)
+    while view:
+        try:
+            written = os.write(descriptor, view)
+        except OSError:
+            return False
+        view = view[written:]
+    return True

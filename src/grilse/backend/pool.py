@@ -1,0 +1,306 @@
+"""The worker pool: spawns workers, gives each one job at a time, cancels, and replaces what died or is unclean.
+
+Knows nothing of queues or of what jobs do: a job is a `JobSpec` and three callbacks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from multiprocessing.connection import Pipe
+
+from .. import platform
+from ..protocol.channel import Channel, ChannelClosed, ProtocolError, check_hello
+from ..protocol.jobs import CancelJob, JobActivity, JobMessage, JobResult, JobSpec, Prepare, Shutdown, ToWorker
+from ..protocol.requests import Hello
+from .loop import Deadline, Loop
+
+# Seconds that a cancelled job has to end by itself before its process tree is killed.
+CANCEL_GRACE = 2.0
+# Seconds within which a spawned worker must have said hello.
+START_LIMIT = 60.0
+# A worker is replaced after this many jobs, or when it has grown by this many bytes: plugins may leak.
+JOBS_PER_WORKER = 500
+GROWTH_LIMIT = 300 * 1024 * 1024
+# Seconds that idle workers have to end when the session is over.
+SHUTDOWN_LIMIT = 1.0
+
+FromWorker = Hello | JobMessage | JobActivity | JobResult
+
+
+class WorkerState(Enum):
+    """What a worker is doing; docs/scheduler.md shows the transitions."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    CANCELLING = "cancelling"
+    DEAD = "dead"
+
+
+@dataclass(slots=True)
+class Job:
+    """A job given to the pool.
+
+    Attributes:
+        spec: its message.
+        on_message: called with each `JobMessage` and `JobActivity`.
+        on_result: called once with its `JobResult`.
+        on_lost: called instead when its worker died; with a description of how.
+    """
+
+    spec: JobSpec
+    on_message: Callable[[JobMessage | JobActivity], None]
+    on_result: Callable[[JobResult], None]
+    on_lost: Callable[[str], None]
+
+
+class Worker:
+    """One worker process as the pool sees it."""
+
+    __slots__ = ("channel", "deadline", "first_memory", "job", "jobs_done", "number", "process", "state")
+
+    def __init__(self, number: int, process: platform.Process, channel: Channel[ToWorker, FromWorker]) -> None:
+        self.number = number
+        self.process = process
+        self.channel = channel
+        self.state = WorkerState.STARTING
+        self.job: Job | None = None
+        self.jobs_done = 0
+        self.first_memory = 0
+        self.deadline: Deadline | None = None
+
+
+class Pool:
+    """Workers by demand, at most `limit` of them.
+
+    Args:
+        loop: watches connections, sentinels and deadlines.
+        limit: how many may exist at once.
+        scratch: called with the pid of every worker that ended, to clean up what it left.
+        grace: seconds between the polite request to stop and the kill.
+    """
+
+    def __init__(
+        self, loop: Loop, limit: int, *, scratch: Callable[[int], None] | None = None, grace: float = CANCEL_GRACE
+    ) -> None:
+        self._loop = loop
+        self.limit = limit
+        self._scratch = scratch
+        self._grace = grace
+        self._numbers = 0
+        self.workers: dict[int, Worker] = {}
+        self._idle: list[Worker] = []
+        self._closing = False
+        self._stderr: int | None = None
+
+    def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
+        """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
+        while len(self.workers) < min(count, self.limit):
+            worker = self._spawn()
+            self._send(worker, Prepare(tasks=tasks))
+
+    def free(self) -> int:
+        """How many more jobs `submit` takes now."""
+        busy = sum(1 for worker in self.workers.values() if worker.job is not None)
+        return self.limit - busy
+
+    def submit(self, job: Job) -> int:
+        """Give a job to an idle worker, or to a new one; returns the worker's number.
+
+        Raises:
+            RuntimeError: all workers are busy (see `free`).
+        """
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = (
+                next((w for w in self.workers.values() if w.job is None and w.state is WorkerState.STARTING), None)
+                or self._spawn_checked()
+            )
+        worker.job = job
+        if worker.state is WorkerState.IDLE:
+            worker.state = WorkerState.BUSY
+        # A starting worker finds the job in its channel after its hello.
+        self._send(worker, job.spec)
+        return worker.number
+
+    def _spawn_checked(self) -> Worker:
+        if len(self.workers) >= self.limit:
+            raise RuntimeError("every worker is busy")
+        return self._spawn()
+
+    def cancel(self, job_number: int) -> bool:
+        """Ask a job to stop, and kill its process tree when it has not after the grace."""
+        worker = self._worker_of(job_number)
+        if worker is None:
+            return False
+        if worker.state is not WorkerState.CANCELLING:
+            worker.state = WorkerState.CANCELLING
+            self._send(worker, CancelJob(job=job_number))
+            self._set_deadline(worker, self._grace, lambda: self._kill(worker))
+        return True
+
+    def kill(self, job_number: int) -> bool:
+        """Kill a job's process tree at once."""
+        worker = self._worker_of(job_number)
+        if worker is not None:
+            self._kill(worker)
+        return worker is not None
+
+    def busy_pids(self) -> list[int]:
+        """Process ids of the workers that have a job."""
+        return [worker.process.pid for worker in self.workers.values() if worker.job is not None]
+
+    def close(self) -> None:
+        """End all workers: idle ones by request, whatever still runs after a moment by force."""
+        self._closing = True
+        for worker in list(self.workers.values()):
+            if worker.job is None:
+                self._send(worker, Shutdown())
+                worker.channel.close()
+                self._loop.forget(worker.channel.connection)
+            else:
+                self._kill(worker)
+        for worker in list(self.workers.values()):
+            if worker.process.wait(SHUTDOWN_LIMIT) is None:
+                self._kill(worker)
+                worker.process.wait(SHUTDOWN_LIMIT)
+            self._bury(worker)
+
+    def _worker_of(self, job_number: int) -> Worker | None:
+        for worker in self.workers.values():
+            if worker.job is not None and worker.job.spec.job == job_number:
+                return worker
+        return None
+
+    def _spawn(self) -> Worker:
+        ours, theirs = Pipe(duplex=True)
+        script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
+        process = platform.spawn(script, ["worker"], [theirs], stderr=2)
+        self._numbers += 1
+        worker = Worker(self._numbers, process, Channel(ours, ToWorker, FromWorker))
+        self.workers[worker.number] = worker
+        self._loop.watch(ours, lambda: self._on_message(worker))
+        self._loop.watch(process.sentinel, lambda: self._on_end(worker))
+        self._set_deadline(worker, START_LIMIT, lambda: self._kill(worker))
+        return worker
+
+    def _set_deadline(self, worker: Worker, seconds: float, callback: Callable[[], None]) -> None:
+        if worker.deadline is not None:
+            worker.deadline.cancel()
+        worker.deadline = self._loop.after(seconds, callback)
+
+    def _send(self, worker: Worker, message: ToWorker) -> None:
+        try:
+            worker.channel.send(message)
+        except ChannelClosed:
+            # Its sentinel tells the rest.
+            pass
+
+    def _on_message(self, worker: Worker) -> None:
+        try:
+            message = worker.channel.receive()
+            if worker.state is WorkerState.STARTING:
+                check_hello(message, "worker")
+        except ChannelClosed:
+            # What it still had to say is read; its sentinel follows.
+            self._loop.forget(worker.channel.connection)
+            return
+        except ProtocolError:
+            self._kill(worker)
+            return
+        if isinstance(message, Hello):
+            if worker.deadline is not None:
+                worker.deadline.cancel()
+            self._settle(worker)
+        elif isinstance(message, JobResult):
+            self._on_result(worker, message)
+        elif worker.job is not None:
+            worker.job.on_message(message)
+
+    def _settle(self, worker: Worker) -> None:
+        if worker.job is not None:
+            worker.state = WorkerState.BUSY
+        else:
+            worker.state = WorkerState.IDLE
+            self._idle.append(worker)
+
+    def _on_result(self, worker: Worker, result: JobResult) -> None:
+        job = worker.job
+        worker.job = None
+        worker.jobs_done += 1
+        if worker.deadline is not None:
+            worker.deadline.cancel()
+        if not worker.first_memory:
+            worker.first_memory = result.memory
+        grown = result.memory - worker.first_memory > GROWTH_LIMIT
+        cancelled = worker.state is WorkerState.CANCELLING
+        if cancelled or not result.reusable or grown or worker.jobs_done >= JOBS_PER_WORKER:
+            self._retire(worker)
+        else:
+            worker.state = WorkerState.IDLE
+            self._idle.append(worker)
+        if job is not None:
+            job.on_result(result)
+
+    def _retire(self, worker: Worker) -> None:
+        self.workers.pop(worker.number, None)
+        self._loop.forget(worker.channel.connection)
+        self._loop.forget(worker.process.sentinel)
+        platform.kill_tree(worker.process.pid)
+        worker.process.wait(SHUTDOWN_LIMIT)
+        self._bury(worker)
+
+    def _kill(self, worker: Worker) -> None:
+        platform.kill_tree(worker.process.pid)
+
+    def _on_end(self, worker: Worker) -> None:
+        # The last messages may still be in the channel: a result that was sent counts.
+        while worker.state is not WorkerState.DEAD and worker.channel.poll():
+            before = worker.job
+            try:
+                message = worker.channel.receive()
+            except (ChannelClosed, ProtocolError):
+                break
+            if isinstance(message, JobResult) and before is not None:
+                worker.job = None
+                self._bury(worker)
+                before.on_result(message)
+                return
+            if before is not None and isinstance(message, JobMessage | JobActivity):
+                before.on_message(message)
+        status = worker.process.poll()
+        job = worker.job
+        worker.job = None
+        self._bury(worker)
+        if job is not None:
+            job.on_lost(_describe(status))
+
+    def _bury(self, worker: Worker) -> None:
+        if worker.state is WorkerState.DEAD:
+            return
+        worker.state = WorkerState.DEAD
+        if worker.deadline is not None:
+            worker.deadline.cancel()
+        self.workers.pop(worker.number, None)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._loop.forget(worker.channel.connection)
+        self._loop.forget(worker.process.sentinel)
+        worker.process.poll()
+        worker.channel.close()
+        worker.process.close()
+        platform.kill_orphans([other.process.pid for other in self.workers.values()])
+        if self._scratch is not None:
+            self._scratch(worker.process.pid)
+
+
+def _describe(status: int | None) -> str:
+    if status is None:
+        return "it still runs but does not answer"
+    if status < 0:
+        return f"it was killed by signal {-status}"
+    return f"it exited with status {status}"

@@ -1,0 +1,33 @@
+"""The worker's process main: says hello before it imports anything that is not needed for that.
+
+Knows which connection it was given and nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(argv: list[str]) -> int:
+    """Serve jobs until told to stop; `argv` is ``[role, descriptor]``."""
+    from multiprocessing.connection import Connection
+
+    from .. import __version__
+    from ..protocol.channel import Channel
+    from ..protocol.jobs import JobActivity, JobMessage, JobResult, ToWorker
+    from ..protocol.requests import Hello
+
+    channel = Channel(Connection(int(argv[1])), Hello | JobMessage | JobActivity | JobResult, ToWorker)
+    channel.send(Hello(role="worker", program=__version__, pid=os.getpid()))
+
+    from .serve import serve
+
+    return serve(channel)
+
+
+if __name__ == "__main__":
+    # Runs as a script in a spawned interpreter: make the package importable by its own name.
+    from grilse.worker.__main__ import main as package_main
+
+    sys.exit(package_main(sys.argv[1:]))

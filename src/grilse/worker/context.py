@@ -1,0 +1,206 @@
+"""What a task gets: its message, its element's records, its log, and where to report.
+
+Knows nothing of what tasks do with it, nor of other jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from .. import FORMAT_VERSION
+from ..protocol.channel import Channel
+from ..protocol.jobs import JobActivity, JobMessage, JobResult, JobSpec, ToWorker
+from ..protocol.records import ElementRecord, PlanHeader, PlanReader
+from ..protocol.requests import Hello
+
+# Plans that stay open: one session has one, a replay another.
+PLANS_KEPT = 2
+
+
+class JobCancelled(BaseException):
+    """The job was cancelled; not an `Exception`, so that plugins do not catch it by accident."""
+
+
+class JobSkipped(Exception):
+    """The job found that there was nothing to do; `values` as of a job that did it."""
+
+    def __init__(self, values: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.values = values or {}
+
+
+class PlanCache:
+    """Open plan files, so that closures decoded for one job serve the next."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[PlanReader, PlanHeader]] = {}
+
+    def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader]:
+        """The reader and header of a job's plan."""
+        found = self._open.get(spec.plan)
+        if found is None:
+            while len(self._open) >= PLANS_KEPT:
+                self._open.pop(next(iter(self._open)))[0].close()
+            reader = PlanReader(spec.plan)
+            found = self._open[spec.plan] = (reader, reader.header(spec.header))
+        return found
+
+
+class JobContext:
+    """One job as its task sees it.
+
+    Attributes:
+        spec: the job's message.
+        plan: reads records of elements.
+        header: what all jobs of the session share.
+        record: the job's element, or None.
+        values: what the backend is told of the outcome even when the job fails.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker],
+        plan: PlanReader,
+        header: PlanHeader,
+    ) -> None:
+        self.spec = spec
+        self.plan = plan
+        self.header = header
+        self.record: ElementRecord | None = plan.element(spec.element) if spec.element is not None else None
+        self.values: dict[str, Any] = {}
+        self._channel = channel
+        self._started = time.monotonic()
+        self._log = _open_log(spec.log) if spec.log else None
+        self._silent = 0
+
+    @classmethod
+    def open(
+        cls,
+        spec: JobSpec,
+        channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker],
+        plans: PlanCache,
+    ) -> JobContext:
+        """Read what the job needs and open its log."""
+        return cls(spec, channel, *plans.get(spec))
+
+    @property
+    def name(self) -> str:
+        """Display name of the job's element."""
+        return self.record.full_name if self.record is not None else self.spec.task
+
+    def settings(self, name: str, default: Any = None) -> Any:
+        """One of the session's settings."""
+        return self.header.settings.get(name, default)
+
+    def message(
+        self,
+        kind: str,
+        text: str,
+        *,
+        detail: str | None = None,
+        elapsed: float | None = None,
+        element: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Report a message: to the job's log and, unless silenced, to the backend."""
+        name = element or self.name
+        shown = self.spec.key if key is None else key
+        self.log_line(kind, name, shown, text, detail, elapsed)
+        if self._silent and kind not in ("warn", "error", "bug", "failure"):
+            return
+        self._channel.send(
+            JobMessage(
+                job=self.spec.job,
+                time=time.time(),
+                kind=kind,
+                text=text,
+                detail=detail,
+                elapsed=elapsed,
+                element=element,
+                key=key,
+            )
+        )
+
+    def activity(self, activity: str, current: int | None = None, maximum: int | None = None) -> None:
+        """Report what the job does now."""
+        self._channel.send(
+            JobActivity(job=self.spec.job, time=time.time(), activity=activity, current=current, maximum=maximum)
+        )
+
+    @contextmanager
+    def timed(self, text: str, *, detail: str | None = None, silent_nested: bool = False) -> Iterator[None]:
+        """Report the start and the success or failure of an activity; nested ones may be kept to the log."""
+        started = time.monotonic()
+        self.message("start", text, detail=detail)
+        self._silent += silent_nested
+        try:
+            yield
+        except BaseException:
+            self._silent -= silent_nested
+            self.message("failure", text, elapsed=time.monotonic() - started)
+            raise
+        self._silent -= silent_nested
+        self.message("success", text, elapsed=time.monotonic() - started)
+
+    def log_line(self, kind: str, name: str, key: str, text: str, detail: str | None, elapsed: float | None) -> None:
+        """Write one message to the job's log, in the form that bst gives it."""
+        if self._log is None:
+            return
+        lines = f"[{_stamp(elapsed)}] {kind.upper():<7} [{key}] {name}: {text}\n"
+        if detail:
+            lines += "\n" + "".join(f"    {line}\n" for line in detail.splitlines()) + "\n"
+        os.write(self._log, lines.encode(errors="replace"))
+
+    @property
+    def log_descriptor(self) -> int | None:
+        """Descriptor of the job's log, for the output of commands."""
+        return self._log
+
+    def blame(self) -> str:
+        """Which plugin a bug in this job is to be blamed on, in words."""
+        if self.record is None:
+            return f"The {self.spec.task} job"
+        plugin = self.record.plugin
+        place = f" ({plugin.path})" if plugin.path else ""
+        return f"{self.record.full_name}: the plugin '{plugin.kind}'{place}"
+
+    def where(self) -> str:
+        """Where the job's element is declared."""
+        return self.plan.body(self.record).provenance if self.record is not None else ""
+
+    def close(self) -> None:
+        """Close the log; standard output and error go to the null device again."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if self._log is not None:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            os.close(null)
+            os.close(self._log)
+            self._log = None
+
+
+def _open_log(path: str) -> int:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    started = datetime.now().strftime("%A, %d-%m-%Y at %H:%M:%S")
+    os.write(log, f"BuildStream {FORMAT_VERSION} - {started}\n".encode())
+    # What plugins print, and what their subprocesses print, belongs into the log.
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    return log
+
+
+def _stamp(elapsed: float | None) -> str:
+    if elapsed is None:
+        return "--:--:--"
+    seconds = int(elapsed)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

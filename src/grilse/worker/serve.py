@@ -1,0 +1,193 @@
+"""Takes jobs from the backend one at a time, runs them, and leaves the process as clean as it was or says it is not.
+
+Knows nothing of what the tasks do.  A job is cancelled by an exception in the main thread; when the backend dies the
+worker kills what it started and ends.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from types import FrameType
+from typing import Any
+
+from .. import platform
+from ..protocol.channel import Channel, ChannelClosed, ProtocolError
+from ..protocol.errors import ErrorDomain, GrilseError
+from ..protocol.jobs import CancelJob, JobActivity, JobMessage, JobResult, JobSpec, Prepare, ToWorker
+from ..protocol.message import Failure
+from ..protocol.requests import Hello
+from .context import JobCancelled, JobContext, JobSkipped, PlanCache
+from .hygiene import Surroundings
+
+FromWorker = Hello | JobMessage | JobActivity | JobResult
+WorkerChannel = Channel[FromWorker, ToWorker]
+
+# Seconds that a job has to clean up after the backend has died, before everything is killed.
+ORPHAN_GRACE = 1.0
+
+
+def serve(channel: WorkerChannel) -> int:
+    """Run jobs until the backend says so or is gone; returns the exit status."""
+    faulthandler.enable()
+    platform.die_with_parent(os.getppid())
+    platform.become_subreaper()
+    return _Server(channel).run()
+
+
+class _Server:
+    def __init__(self, channel: WorkerChannel) -> None:
+        self._channel = channel
+        self._inbox: queue.SimpleQueue[JobSpec | Prepare | None] = queue.SimpleQueue()
+        self._current: int | None = None
+        self._cancelled: set[int] = set()
+        self._plans = PlanCache()
+        signal.signal(signal.SIGINT, self._on_interrupt)
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._channel.receive()
+            except (ChannelClosed, ProtocolError):
+                self._on_backend_gone()
+                return
+            if isinstance(message, CancelJob):
+                self._cancelled.add(message.job)
+                if self._current == message.job:
+                    platform.interrupt_main_thread()
+            elif isinstance(message, JobSpec | Prepare):
+                self._inbox.put(message)
+            else:
+                self._inbox.put(None)
+
+    def _on_backend_gone(self) -> None:
+        self._inbox.put(None)
+        current = self._current
+        if current is not None:
+            self._cancelled.add(current)
+            platform.interrupt_main_thread()
+        # The main thread may hang in a plugin: this thread makes sure of the end.
+        threading.Timer(ORPHAN_GRACE, _die).start()
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._current is not None and self._current in self._cancelled:
+            raise JobCancelled
+
+    def run(self) -> int:
+        while True:
+            try:
+                # No limit: the listening thread puts None when the backend is gone.
+                message = self._inbox.get()
+                if message is None:
+                    return 0
+                if isinstance(message, Prepare):
+                    _prepare(message)
+                else:
+                    self._run_job(message)
+            except JobCancelled:
+                # The interrupt came when its job had just ended.
+                continue
+            except ChannelClosed:
+                return 0
+
+    def _run_job(self, spec: JobSpec) -> None:
+        started = time.monotonic()
+        surroundings = Surroundings.take()
+        context: JobContext | None = None
+        try:
+            self._current = spec.job
+            if spec.job in self._cancelled:
+                raise JobCancelled
+            context = JobContext.open(spec, self._channel, self._plans)
+            values = _task(spec.task).run(context)
+            outcome = JobResult(job=spec.job, status="ok", values=values)
+        except JobSkipped as skipped:
+            outcome = JobResult(job=spec.job, status="skipped", values=skipped.values)
+        except JobCancelled:
+            outcome = JobResult(job=spec.job, status="cancelled", reusable=False)
+        except GrilseError as error:
+            outcome = JobResult(job=spec.job, status="failed", failure=_failure(error), values=_values(context))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a process main: whatever a plugin does ends here
+            outcome = JobResult(job=spec.job, status="failed", failure=_bug(error, context), values=_values(context))
+        finally:
+            self._current = None
+            if context is not None:
+                context.close()
+        stains = surroundings.restore()
+        self._channel.send(
+            JobResult(
+                job=spec.job,
+                status=outcome.status,
+                failure=outcome.failure,
+                values=outcome.values,
+                reusable=outcome.reusable and not stains,
+                seconds=time.monotonic() - started,
+                memory=_resident(),
+            )
+        )
+
+
+def _prepare(message: Prepare) -> None:
+    for task in message.tasks:
+        module = _task(task)
+        prepare = getattr(module, "prepare", None)
+        if prepare is not None:
+            prepare()
+
+
+def _task(name: str) -> Any:
+    if not name.isidentifier():
+        raise ProtocolError(f"'{name}' is not the name of a task", reason="bad-task")
+    try:
+        return importlib.import_module(f"grilse.worker.tasks.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"grilse.worker.tasks.{name}":
+            raise
+        raise ProtocolError(f"there is no task '{name}'", reason="bad-task") from error
+
+
+def _values(context: JobContext | None) -> dict[str, Any]:
+    return dict(context.values) if context is not None else {}
+
+
+def _failure(error: GrilseError) -> Failure:
+    return Failure(
+        domain=error.domain.name,
+        reason=error.reason,
+        message=error.message,
+        detail=error.detail,
+        where=error.where,
+        temporary=error.temporary,
+    )
+
+
+def _bug(error: BaseException, context: JobContext | None) -> Failure:
+    return Failure(
+        domain=ErrorDomain.PLUGIN.name,
+        reason="plugin-bug",
+        message=f"{context.blame() if context is not None else 'The job'} raised {type(error).__name__}: {error}",
+        where=context.where() if context is not None else "",
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def _resident() -> int:
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError, ValueError):
+        return 0
+
+
+def _die() -> None:
+    platform.kill_tree(os.getpid(), spare_root=True)
+    sys.stderr.flush()
+    os._exit(1)
