@@ -18,8 +18,10 @@ def main(argv: list[str]) -> int:
     from ..protocol.events import Event
     from ..protocol.requests import Command, Hello, Request
 
-    control = Channel(Connection(int(argv[1])), Event | Hello, Request | Command)
-    events = Channel(Connection(int(argv[2])), Event | Hello, Event)
+    control: Channel[Event | Hello, Request | Command] = Channel(
+        Connection(int(argv[1])), Event | Hello, Request | Command
+    )
+    events: Channel[Event | Hello, Event] = Channel(Connection(int(argv[2])), Event | Hello, Event)
     hello = Hello(role="backend", program=__version__, pid=os.getpid())
     control.send(hello)
     events.send(hello)

@@ -19,6 +19,8 @@ from .eventlog import EventLog
 
 # Bytes waiting for the frontend beyond which the backlog is left to the log.
 BACKLOG_LIMIT = 4 * 1024 * 1024
+# Bytes after which a frame of several events is full.
+FRAME_SIZE = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Outbox:
         self._bytes = 0
         self._condition = threading.Condition()
         self._closing = False
-        self._sending = False
+        self._in_flight: list[_Item] | None = None
         self.lost = False
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
         self._thread.start()
@@ -92,31 +94,37 @@ class Outbox:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._sending = False
+                self._in_flight = None
                 self._condition.notify_all()
                 while not self._items and not self._progress and not self._closing:
-                    # No limit: post() and close() notify.
+                    # No limit: post() and finish() notify.
                     self._condition.wait()
                 if not self._items and not self._progress:
                     return
-                self._sending = True
-                if self._items:
-                    item = self._items.popleft()
-                    self._bytes -= len(item.data or b"")
-                    batch = [item.data if item.data is not None else self._gap(item)]
-                else:
-                    batch = [self._channel.encode(event) for event in self._progress.values()]
-                    self._progress.clear()
+                batch = self._take()
             try:
-                for data in batch:
-                    self._channel.send_encoded(data)
+                self._channel.send_many([item.data or self._gap(item) for item in batch])
             except ChannelClosed:
                 with self._condition:
                     self.lost = True
-                    self._sending = False
+                    self._in_flight = None
                     self._items.clear()
                     self._condition.notify_all()
                 return
+
+    def _take(self) -> list[_Item]:
+        batch: list[_Item] = []
+        size = 0
+        while self._items and size < FRAME_SIZE:
+            item = self._items.popleft()
+            size += len(item.data or b"")
+            batch.append(item)
+        self._bytes -= size
+        self._in_flight = batch[:1]
+        if not self._items:
+            batch += [_Item(self._channel.encode(event), 0, 0, False) for event in self._progress.values()]
+            self._progress.clear()
+        return batch
 
     def _gap(self, item: _Item) -> bytes:
         self._log.flush()
@@ -138,15 +146,16 @@ class Outbox:
         with self._condition:
             self._closing = True
             self._condition.notify_all()
-            while (self._items or self._progress or self._sending) and not self.lost:
-                must_wait = any(item.keep for item in self._items)
+            while (self._items or self._progress or self._in_flight is not None) and not self.lost:
+                must_wait = any(item.keep for item in (*self._items, *(self._in_flight or ())))
                 left = deadline - time.monotonic()
                 if left <= 0 and not must_wait:
                     break
                 self._condition.wait(None if must_wait else left)
-            if self.lost or not self._items:
+            unsent = [*(self._in_flight or ()), *self._items]
+            if self.lost or not unsent:
                 return None
-            start = self._items[0].start
+            start = unsent[0].start
             self._items.clear()
             self._progress.clear()
             return start, self._log.size

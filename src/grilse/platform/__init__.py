@@ -17,6 +17,8 @@ if sys.platform == "win32":
         resume_tree,
         spawn,
         suspend_tree,
+        user_cache_directory,
+        user_config_directory,
     )
 else:
     from .posix import (
@@ -33,6 +35,8 @@ else:
         resume_tree,
         spawn,
         suspend_tree,
+        user_cache_directory,
+        user_config_directory,
     )
 
 __all__ = [
@@ -49,4 +53,6 @@ __all__ = [
     "resume_tree",
     "spawn",
     "suspend_tree",
+    "user_cache_directory",
+    "user_config_directory",
 ]

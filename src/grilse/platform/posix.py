@@ -323,3 +323,13 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def user_cache_directory() -> str:
+    """The user's cache directory: ``$XDG_CACHE_HOME`` or ``~/.cache`` (XDG Base Directory Specification)."""
+    return os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+
+
+def user_config_directory() -> str:
+    """The user's configuration directory: ``$XDG_CONFIG_HOME`` or ``~/.config``."""
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")

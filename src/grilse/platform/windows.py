@@ -181,3 +181,13 @@ def become_subreaper() -> None:
 
 def die_with_parent(parent: int) -> None:
     """Not available: the closed channel ends the process instead."""
+
+
+def user_cache_directory() -> str:
+    """The user's cache directory."""
+    return os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")
+
+
+def user_config_directory() -> str:
+    """The user's configuration directory."""
+    return os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA") or os.path.expanduser("~")

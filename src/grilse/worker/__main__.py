@@ -18,7 +18,9 @@ def main(argv: list[str]) -> int:
     from ..protocol.jobs import JobActivity, JobMessage, JobResult, ToWorker
     from ..protocol.requests import Hello
 
-    channel = Channel(Connection(int(argv[1])), Hello | JobMessage | JobActivity | JobResult, ToWorker)
+    channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker] = Channel(
+        Connection(int(argv[1])), Hello | JobMessage | JobActivity | JobResult, ToWorker
+    )
     channel.send(Hello(role="worker", program=__version__, pid=os.getpid()))
 
     from .serve import serve

@@ -1,0 +1,586 @@
+"""Moves elements through stages (track, pull, fetch, build, push) as fast as tokens and dependencies allow.
+
+Knows nothing of what stages do, of keys or of terminals: stages decide, the pool runs, the reporter tells.  The states
+of a task (an element in a stage) and their transitions are those of docs/scheduler.md.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from .. import platform
+from ..protocol import events
+from ..protocol.jobs import JobActivity, JobMessage, JobResult, JobSpec
+from ..protocol.message import Failure
+from .loop import Loop
+from .pool import Job, Pool
+from .reporter import Reporter
+
+# Times that a job is given to another worker when its worker died under it.
+LOST_RETRIES = 1
+# Seconds between two events with the counts of queues.
+COUNTS_INTERVAL = 0.1
+# Seconds without output or progress after which a job is marked as stalled.
+STALL_LIMIT = 60.0
+# Seconds between two looks for stalled jobs.
+STALL_CHECK = 5.0
+# Tokens: how many jobs may use a resource at once is configured; these are their names.
+DOWNLOAD, PROCESS, UPLOAD = "download", "process", "upload"
+
+
+class TaskState(Enum):
+    """The state of one element in one stage."""
+
+    BLOCKED = "blocked"  # its stage waits for something, usually other elements
+    READY = "ready"  # it waits for a token
+    RUNNING = "running"  # a worker has it
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+    TaskState.BLOCKED: frozenset({TaskState.READY, TaskState.SKIPPED, TaskState.FAILED}),
+    TaskState.READY: frozenset({TaskState.RUNNING, TaskState.CANCELLED}),
+    TaskState.RUNNING: frozenset(
+        {TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.CANCELLED, TaskState.READY}
+    ),
+    TaskState.DONE: frozenset(),
+    TaskState.SKIPPED: frozenset(),
+    TaskState.FAILED: frozenset({TaskState.BLOCKED}),
+    TaskState.CANCELLED: frozenset(),
+}
+
+
+class Decision(Enum):
+    """What a stage wants done with an element."""
+
+    RUN = "run"
+    SKIP = "skip"
+    WAIT = "wait"
+    FAIL = "fail"
+
+
+class Item(Protocol):
+    """What the scheduler must know of an element."""
+
+    @property
+    def display_name(self) -> str:
+        """Name with junctions."""
+
+    @property
+    def display_key(self) -> str:
+        """Full key, or ""."""
+
+
+class Stage(Protocol):
+    """One stage: decides about elements, makes their job messages, takes their outcomes."""
+
+    action: str
+    tokens: tuple[str, ...]
+    retries: int
+
+    def decide(self, item: Any) -> Decision:
+        """What to do with an element that has come this far (or that waited and was woken)."""
+
+    def failure(self, item: Any) -> Failure:
+        """Why `decide` said FAIL."""
+
+    def spec(self, item: Any, job: int, attempt: int) -> JobSpec:
+        """The message of its job."""
+
+    def finished(self, item: Any, result: JobResult) -> None:
+        """Take the outcome of a job that ended well or was skipped."""
+
+    def failed(self, item: Any, result: JobResult) -> None:
+        """Take the outcome of a job that failed."""
+
+    def priority(self, item: Any) -> int:
+        """Smaller goes first."""
+
+
+@dataclass(slots=True)
+class Task:
+    """One element in one stage."""
+
+    item: Any
+    stage: int
+    state: TaskState = TaskState.BLOCKED
+    attempt: int = 1
+    lost: int = 0
+    job: int | None = None
+    started: float = 0.0
+    last_sign: float = 0.0
+    spec: JobSpec | None = None
+
+    def move(self, state: TaskState) -> None:
+        """Change the state, along the table only."""
+        if state not in TRANSITIONS[self.state]:
+            raise RuntimeError(f"a task cannot go from {self.state.value} to {state.value}")
+        self.state = state
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers of one stage, for display only."""
+
+    processed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    entered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A failure, for the summary."""
+
+    item: Any
+    action: str
+    failure: Failure
+    log: str | None
+
+
+@dataclass(slots=True)
+class Policy:
+    """What happens after a failure: "continue", "quit" or "terminate"; `ask` turns it into a prompt."""
+
+    on_error: str = "quit"
+    ask: bool = False
+
+
+@dataclass(slots=True)
+class _Stop:
+    quitting: bool = False
+    terminating: bool = False
+    suspended: bool = False
+    announced: set[str] = field(default_factory=set)
+
+
+class Scheduler:
+    """Runs stages over items until nothing more can run.
+
+    Args:
+        stages: in the order that items pass them.
+        tokens: how many jobs may hold each token at once.
+        done: called when an item has passed a stage: (item, action, ran).
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        pool: Pool,
+        reporter: Reporter,
+        stages: Sequence[Stage],
+        tokens: dict[str, int],
+        policy: Policy,
+        done: Callable[[Any, str, bool], None],
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._reporter = reporter
+        self._stages = stages
+        self._free = dict(tokens)
+        self._policy = policy
+        self._done = done
+        self._tasks: dict[int, Task] = {}
+        self._ready: list[list[tuple[int, int, Task]]] = [[] for _ in stages]
+        self._running: dict[int, Task] = {}
+        self._counts = [Counts() for _ in stages]
+        self._jobs = 0
+        self._order = 0
+        self._stop = _Stop()
+        self._prompts: dict[int, Task] = {}
+        self._prompt_number = 0
+        self._counts_due = False
+        self._told: tuple[tuple[events.QueueStatus, ...], int] = ((), 0)
+        self.failures: list[FailedTask] = []
+        self.durations: list[tuple[str, str, float]] = []
+
+    # Items
+
+    def enter(self, item: Any) -> None:
+        """Let an item begin at the first stage; once only."""
+        if id(item) in self._tasks:
+            return
+        task = Task(item, 0)
+        self._tasks[id(item)] = task
+        self._counts[0].entered += 1
+        self._consider(task)
+
+    def wake(self, item: Any) -> None:
+        """Have an item's stage decide again, since what it waited for may have happened."""
+        task = self._tasks.get(id(item))
+        if task is not None and task.state is TaskState.BLOCKED:
+            self._consider(task)
+
+    def retry(self, name: str) -> bool:
+        """Schedule a failed element again; whether there was one of that name."""
+        for task in self._tasks.values():
+            if task.state is TaskState.FAILED and task.item.display_name == name:
+                self.failures = [failed for failed in self.failures if failed.item is not task.item]
+                self._counts[task.stage].failed -= 1
+                task.move(TaskState.BLOCKED)
+                task.attempt += 1
+                self._make_ready(task)
+                return True
+        return False
+
+    def _consider(self, task: Task) -> None:
+        while True:
+            stage = self._stages[task.stage]
+            decision = stage.decide(task.item)
+            if decision is Decision.WAIT:
+                return
+            if decision is Decision.RUN:
+                self._make_ready(task)
+                return
+            if decision is Decision.FAIL:
+                task.move(TaskState.FAILED)
+                self._on_failure(task, stage.failure(task.item), None)
+                return
+            task.move(TaskState.SKIPPED)
+            self._counts[task.stage].skipped += 1
+            if not self._pass_on(task, ran=False):
+                return
+
+    def _pass_on(self, task: Task, *, ran: bool) -> bool:
+        action = self._stages[task.stage].action
+        last = task.stage + 1 == len(self._stages)
+        if not last:
+            task.stage += 1
+            task.state = TaskState.BLOCKED
+            task.attempt, task.lost = 1, 0
+            self._counts[task.stage].entered += 1
+        self._done(task.item, action, ran)
+        return not last and task.state is TaskState.BLOCKED
+
+    def _make_ready(self, task: Task) -> None:
+        task.move(TaskState.READY)
+        self._order += 1
+        priority = self._stages[task.stage].priority(task.item)
+        heapq.heappush(self._ready[task.stage], (priority, self._order, task))
+
+    # The run
+
+    def run(self) -> None:
+        """Run until nothing is ready or running any more (or the session was stopped)."""
+        self._loop.after(STALL_CHECK, self._mark_stalls)
+        self._dispatch()
+        while self._running or self._prompts or self._stop.suspended:
+            self._loop.turn()
+            self._dispatch()
+            self._tell_counts()
+        self._tell_counts(now=True)
+
+    @property
+    def stopped_early(self) -> str | None:
+        """ "quit" or "terminate" when the session was told to end before its time, else None."""
+        if self._stop.terminating:
+            return "terminate"
+        return "quit" if self._stop.quitting else None
+
+    def counts(self) -> tuple[events.QueueStatus, ...]:
+        """Counts of all queues."""
+        return tuple(
+            events.QueueStatus(
+                stage.action,
+                counts.processed,
+                counts.skipped,
+                counts.failed,
+                counts.entered - counts.processed - counts.skipped - counts.failed,
+                counts.entered,
+            )
+            for stage, counts in zip(self._stages, self._counts)
+        )
+
+    def _dispatch(self) -> None:
+        stop = self._stop
+        if stop.quitting or stop.terminating or stop.suspended:
+            return
+        # Later stages first: what is nearly done frees others.
+        for index in range(len(self._stages) - 1, -1, -1):
+            heap = self._ready[index]
+            tokens = self._stages[index].tokens
+            while heap and self._pool.free() > 0 and all(self._free[token] > 0 for token in tokens):
+                task = heapq.heappop(heap)[2]
+                if task.state is TaskState.READY:
+                    self._start(task)
+
+    def _start(self, task: Task) -> None:
+        stage = self._stages[task.stage]
+        self._jobs += 1
+        number = self._jobs
+        spec = stage.spec(task.item, number, task.attempt)
+        task.move(TaskState.RUNNING)
+        task.job, task.spec = number, spec
+        task.started = task.last_sign = self._reporter.clock.elapsed()
+        for token in stage.tokens:
+            self._free[token] -= 1
+        self._running[number] = task
+        worker = self._pool.submit(
+            Job(
+                spec,
+                lambda message: self._on_message(task, message),
+                lambda result: self._on_result(task, result),
+                lambda how: self._on_lost(task, how),
+            )
+        )
+        self._reporter.emit(
+            events.JobStarted(
+                time=time.time(),
+                job=number,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=stage.action,
+                log=spec.log,
+                worker=worker,
+                attempt=task.attempt,
+            )
+        )
+
+    # What jobs say
+
+    def _on_message(self, task: Task, message: JobMessage | JobActivity) -> None:
+        task.last_sign = self._reporter.clock.elapsed()
+        if isinstance(message, JobActivity):
+            self._reporter.emit(
+                events.JobProgress(
+                    time=message.time,
+                    job=message.job,
+                    activity=message.activity,
+                    current=message.current,
+                    maximum=message.maximum,
+                )
+            )
+            return
+        self._reporter.emit(
+            events.Text(
+                time=message.time,
+                kind=message.kind,
+                text=message.text,
+                detail=message.detail,
+                element=message.element or task.item.display_name,
+                key=task.item.display_key if message.key is None else message.key,
+                action=self._stages[task.stage].action,
+                elapsed=message.elapsed,
+                log=task.spec.log if task.spec is not None else None,
+                job=message.job,
+            )
+        )
+
+    def _release(self, task: Task) -> float:
+        if task.job is not None:
+            self._running.pop(task.job, None)
+        for token in self._stages[task.stage].tokens:
+            self._free[token] += 1
+        return self._reporter.clock.elapsed() - task.started
+
+    def _on_result(self, task: Task, result: JobResult) -> None:
+        seconds = self._release(task)
+        stage = self._stages[task.stage]
+        counts = self._counts[task.stage]
+        if result.status in ("ok", "skipped"):
+            ran = result.status == "ok"
+            stage.finished(task.item, result)
+            task.move(TaskState.DONE if ran else TaskState.SKIPPED)
+            counts.processed += ran
+            counts.skipped += not ran
+            self.durations.append((task.item.display_name, stage.action, seconds))
+            self._tell_end(task, result.status, seconds)
+            if self._pass_on(task, ran=ran):
+                self._consider(task)
+        elif result.status == "cancelled" or self._stop.terminating:
+            task.move(TaskState.CANCELLED)
+            self._tell_end(task, "cancelled", seconds)
+        else:
+            failure = result.failure or Failure(domain="APP", message="The job failed and did not say why")
+            retry = task.attempt <= stage.retries and (failure.temporary or failure.domain in ("SOURCE", "REMOTE"))
+            if retry:
+                self._tell_end(task, "failed", seconds, failure, will_retry=True)
+                task.attempt += 1
+                self._make_ready(task)
+            else:
+                stage.failed(task.item, result)
+                task.move(TaskState.FAILED)
+                self._tell_end(task, "failed", seconds, failure)
+                self._on_failure(task, failure, task.spec.log if task.spec is not None else None)
+
+    def _on_lost(self, task: Task, how: str) -> None:
+        seconds = self._release(task)
+        if self._stop.terminating:
+            task.move(TaskState.CANCELLED)
+            self._tell_end(task, "cancelled", seconds)
+            return
+        failure = Failure(
+            domain="PLUGIN",
+            reason="worker-died",
+            message=f"{task.item.display_name}: the worker of this job died: {how}",
+        )
+        retry = task.lost < LOST_RETRIES
+        self._tell_end(task, "lost", seconds, failure, will_retry=retry)
+        if retry:
+            task.lost += 1
+            self._make_ready(task)
+        else:
+            task.move(TaskState.FAILED)
+            self._on_failure(task, failure, task.spec.log if task.spec is not None else None)
+
+    def _tell_end(
+        self, task: Task, status: str, seconds: float, failure: Failure | None = None, *, will_retry: bool = False
+    ) -> None:
+        log = task.spec.log if task.spec is not None else None
+        self._reporter.emit(
+            events.JobFinished(
+                time=time.time(),
+                job=task.job or 0,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=self._stages[task.stage].action,
+                status=status,
+                seconds=seconds,
+                log=log,
+                log_tail=_tail(log) if failure is not None and not will_retry else None,
+                failure=failure,
+                will_retry=will_retry,
+            )
+        )
+
+    # Failures and stops
+
+    def _on_failure(self, task: Task, failure: Failure, log: str | None) -> None:
+        self._counts[task.stage].failed += 1
+        action = self._stages[task.stage].action
+        self.failures.append(FailedTask(task.item, action, failure, log))
+        self._reporter.task_error(failure, task.item.display_name)
+        if self._stop.quitting or self._stop.terminating:
+            return
+        if self._policy.ask:
+            self._ask(task, failure, log)
+        else:
+            self._apply(self._policy.on_error)
+
+    def _ask(self, task: Task, failure: Failure, log: str | None) -> None:
+        self._prompt_number += 1
+        self._prompts[self._prompt_number] = task
+        self._reporter.emit(
+            events.Prompt(
+                time=time.time(),
+                prompt=self._prompt_number,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=self._stages[task.stage].action,
+                choices=("continue", "quit", "terminate", "retry", "shell", "log"),
+                log=log,
+                failure=failure,
+            )
+        )
+
+    def answer(self, prompt: int, choice: str) -> None:
+        """Apply the answer to a prompt; one that is closed or unknown is ignored."""
+        task = self._prompts.pop(prompt, None)
+        if task is None:
+            return
+        self._reporter.emit(events.PromptClosed(time=time.time(), prompt=prompt, choice=choice))
+        if choice == "retry":
+            self.retry(task.item.display_name)
+        else:
+            self._apply(choice)
+
+    def _apply(self, choice: str) -> None:
+        if choice == "quit":
+            self.quit("error")
+        elif choice == "terminate":
+            self.terminate("error")
+
+    def quit(self, why: str = "quit") -> None:
+        """Start no more jobs; those that run may finish."""
+        self._stop.quitting = True
+        self._announce(why)
+        self._close_prompts("quit")
+
+    def terminate(self, why: str = "terminate", *, hurry: bool = False) -> None:
+        """Cancel every job; with `hurry` kill them at once."""
+        self._stop.terminating = True
+        if self._stop.suspended:
+            self.resume()
+        self._announce(why)
+        self._close_prompts("terminate")
+        for number in list(self._running):
+            if hurry:
+                self._pool.kill(number)
+            else:
+                self._pool.cancel(number)
+
+    def cancel(self, job: int) -> None:
+        """Cancel one job."""
+        self._pool.cancel(job)
+
+    def suspend(self) -> None:
+        """Stop every job's processes and the clock."""
+        if not self._stop.suspended:
+            self._stop.suspended = True
+            self._reporter.clock.pause()
+            platform.suspend_tree(self._pool.busy_pids())
+
+    def resume(self) -> None:
+        """Go on."""
+        if self._stop.suspended:
+            self._stop.suspended = False
+            platform.resume_tree(self._pool.busy_pids())
+            self._reporter.clock.resume()
+
+    def _announce(self, why: str) -> None:
+        if why not in self._stop.announced:
+            self._stop.announced.add(why)
+            self._reporter.emit(events.Terminating(time=time.time(), why=why, running=len(self._running)))
+
+    def _close_prompts(self, choice: str) -> None:
+        for prompt in list(self._prompts):
+            del self._prompts[prompt]
+            self._reporter.emit(events.PromptClosed(time=time.time(), prompt=prompt, choice=choice))
+
+    # Display
+
+    def _tell_counts(self, *, now: bool = False) -> None:
+        if now:
+            self._emit_counts()
+        elif not self._counts_due and (self.counts(), len(self._running)) != self._told:
+            self._counts_due = True
+            self._loop.after(COUNTS_INTERVAL, self._emit_counts)
+
+    def _emit_counts(self) -> None:
+        self._counts_due = False
+        self._told = (self.counts(), len(self._running))
+        self._reporter.emit(events.Queues(time=time.time(), queues=self._told[0], running=self._told[1]))
+
+    def _mark_stalls(self) -> None:
+        elapsed = self._reporter.clock.elapsed()
+        for number, task in self._running.items():
+            silent = elapsed - task.last_sign
+            if silent >= STALL_LIMIT:
+                self._reporter.emit(events.JobProgress(time=time.time(), job=number, stalled=silent))
+        self._loop.after(STALL_CHECK, self._mark_stalls)
+
+
+# Bytes and lines of a log that go with a failure.
+TAIL_BYTES = 64 * 1024
+TAIL_LINES = 200
+
+
+def _tail(path: str | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            data = file.read()
+    except OSError:
+        return None
+    return "\n".join(data.decode(errors="replace").splitlines()[-TAIL_LINES:])

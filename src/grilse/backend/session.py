@@ -1,0 +1,151 @@
+"""One session of the backend: from the request to the exit status, whatever happens in between.
+
+Knows the order of things (log, control, command, last words) and nothing of what commands do.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import secrets
+import time
+from datetime import datetime
+
+from .. import __version__, platform
+from ..protocol.channel import Channel, ChannelClosed, ProtocolError
+from ..protocol.errors import ErrorDomain, GrilseError
+from ..protocol.events import CaughtUp, Event, Result, SessionStarted, Terminating
+from ..protocol.requests import Command, Hello, Request
+from .clock import Clock
+from .control import Control, ControlChannel
+from .eventlog import EventLog
+from .loop import Loop
+from .outbox import Outbox
+from .reporter import Reporter
+
+# Exit statuses, as bst has them.
+STATUS_OK = 0
+STATUS_ERROR = 255
+STATUS_BUG = 1
+# Seconds at the end that a slow frontend gets to take the last events before they are left to the log.
+FLUSH_LIMIT = 1.0
+
+
+class Session:
+    """What commands work with.
+
+    Attributes:
+        request: what was asked.
+        reporter: where everything is told.
+        loop: the event loop.
+        control: receives commands from the frontend.
+        clock: elapsed time.
+        identifier: names the session and its directory.
+        directory: the session's own directory, for the event log and the plan.
+    """
+
+    def __init__(self, request: Request, channel: ControlChannel, events: Channel[Event | Hello, Event]) -> None:
+        self.request = request
+        self.clock = Clock()
+        self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.directory = _session_directory(self.identifier)
+        log = EventLog(os.path.join(self.directory, "events.jsonl"), _absolute(request))
+        self.outbox = Outbox(events, log)
+        self.reporter = Reporter(log, self.outbox, self.clock)
+        self.loop = Loop()
+        self.loop.before_sleep(log.flush)
+        self._channel = channel
+        self._ended = False
+        self.reporter.emit(
+            SessionStarted(
+                time=time.time(),
+                session=self.identifier,
+                log=log.path,
+                argv=request.invocation.argv,
+                program=__version__,
+            )
+        )
+        self.control = Control(channel, self.abort)
+
+    def abort(self) -> None:
+        """End the session at once, from any thread, while no job has been scheduled yet."""
+        self.reporter.emit(Terminating(time=time.time(), why="terminate", running=0))
+        self.finish(STATUS_ERROR)
+        platform.kill_tree(os.getpid(), spare_root=True)
+        os._exit(STATUS_ERROR)
+
+    def finish(self, status: int) -> None:
+        """Say the last words: what could not be sent is in the log, and the status."""
+        if self._ended:
+            return
+        self._ended = True
+        log = self.reporter.log
+        result = Result(time=time.time(), status=status, log_size=log.size)
+        log.append(result)
+        log.flush()
+        unsent = self.outbox.finish(FLUSH_LIMIT)
+        try:
+            if unsent is not None:
+                self._channel.send(CaughtUp(start=unsent[0], end=unsent[1]))
+            self._channel.send(result)
+        except ChannelClosed:
+            pass
+        log.close()
+
+
+def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) -> int:
+    """Carry out the one request of this process; returns its exit status."""
+    faulthandler.enable()
+    platform.become_subreaper()
+    try:
+        request = channel.receive()
+    except (ChannelClosed, ProtocolError):
+        # The frontend ended before it asked for anything: a usage error, say.
+        return STATUS_OK
+    if not isinstance(request, Request):
+        return STATUS_BUG
+    session = Session(request, channel, events)
+    try:
+        from .commands import run_command
+
+        status = run_command(session)
+    except GrilseError as error:
+        session.reporter.error(error)
+        status = STATUS_ERROR
+    except (OSError, MemoryError, RecursionError) as error:
+        session.reporter.error(_environment_error(error))
+        status = STATUS_ERROR
+    except Exception as error:  # noqa: BLE001 - a process main: what nobody expected is told as a bug
+        session.reporter.bug(error)
+        status = STATUS_BUG
+    session.finish(status)
+    return status
+
+
+def _environment_error(error: BaseException) -> GrilseError:
+    if isinstance(error, OSError):
+        place = f" ('{error.filename}')" if error.filename else ""
+        text = f"{error.strerror or error}{place}"
+    elif isinstance(error, MemoryError):
+        text = "memory is exhausted"
+    else:
+        text = f"this is nested too deeply: {error}"
+    return GrilseError(text, domain=ErrorDomain.APP, detail=None)
+
+
+def _session_directory(identifier: str) -> str:
+    directory = os.path.join(platform.user_cache_directory(), "grilse", "sessions", identifier)
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError:
+        import tempfile
+
+        directory = tempfile.mkdtemp(prefix="grilse-")
+    return directory
+
+
+def _absolute(request: Request) -> str | None:
+    return os.path.abspath(request.invocation.events) if request.invocation.events else None
+
+
+__all__ = ["Command", "Session", "run_session"]
