@@ -4,7 +4,6 @@ import sys
 
 if sys.platform == "win32":
     from .windows import (
-        Endpoint,
         PipeEnd,
         Process,
         anonymous_file,
@@ -22,7 +21,6 @@ if sys.platform == "win32":
     )
 else:
     from .posix import (
-        Endpoint,
         PipeEnd,
         Process,
         anonymous_file,
@@ -40,7 +38,6 @@ else:
     )
 
 __all__ = [
-    "Endpoint",
     "PipeEnd",
     "Process",
     "anonymous_file",

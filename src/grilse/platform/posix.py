@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from _socket import socket
     from multiprocessing.connection import Connection
 
-    from . import Endpoint
+    from .endpoint import Endpoint
 
 # The first descriptor number that a started process finds its connections at.
 FIRST_CONNECTION = 3

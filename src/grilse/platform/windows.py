@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from . import Endpoint
+    from .endpoint import Endpoint
 
 
 class PipeEnd:
