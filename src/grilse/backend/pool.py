@@ -26,6 +26,7 @@ JOBS_PER_WORKER = 500
 GROWTH_LIMIT = 300 * 1024 * 1024
 # Seconds that idle workers have to end when the session is over.
 SHUTDOWN_LIMIT = 1.0
+WORKER_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
 
 FromWorker = Hello | JobMessage | JobActivity | JobResult
 
@@ -81,10 +82,17 @@ class Pool:
         limit: how many may exist at once.
         scratch: called with the pid of every worker that ended, to clean up what it left.
         grace: seconds between the polite request to stop and the kill.
+        script: the worker's main.
     """
 
     def __init__(
-        self, loop: Loop, limit: int, *, scratch: Callable[[int], None] | None = None, grace: float = CANCEL_GRACE
+        self,
+        loop: Loop,
+        limit: int,
+        *,
+        scratch: Callable[[int], None] | None = None,
+        grace: float = CANCEL_GRACE,
+        script: str = WORKER_SCRIPT,
     ) -> None:
         self._loop = loop
         self.limit = limit
@@ -93,8 +101,7 @@ class Pool:
         self._numbers = 0
         self.workers: dict[int, Worker] = {}
         self._idle: list[Worker] = []
-        self._closing = False
-        self._stderr: int | None = None
+        self._script = script
 
     def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
         """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
@@ -156,7 +163,6 @@ class Pool:
 
     def close(self) -> None:
         """End all workers: idle ones by request, whatever still runs after a moment by force."""
-        self._closing = True
         for worker in list(self.workers.values()):
             if worker.job is None:
                 self._send(worker, Shutdown())
@@ -178,8 +184,7 @@ class Pool:
 
     def _spawn(self) -> Worker:
         ours, theirs = Pipe(duplex=True)
-        script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
-        process = platform.spawn(script, ["worker"], [theirs], stderr=2)
+        process = platform.spawn(self._script, ["worker"], [theirs], stderr=2)
         self._numbers += 1
         worker = Worker(self._numbers, process, Channel(ours, ToWorker, FromWorker))
         self.workers[worker.number] = worker
