@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/protocol.md from the messages' own docstrings and types; with ``--check`` only say whether it is current."""
+"""Write docs/protocol.md from the messages' own docstrings and types; ``--check`` only says whether it is current."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Channels:
 | channel | between | carries |
 | --- | --- | --- |
 | control | frontend → backend | one `request`, then commands, never queued behind events |
-| control | backend → frontend | `hello`, `acknowledged`, at the end `caught-up` (when events were left to the log) and `result` |
+| control | backend → frontend | `hello`, `acknowledged`; lastly `caught-up` (events only in the log), `result` |
 | events | backend → frontend | `hello`, then events |
 | job | backend → worker | `job-spec`, `cancel-job`, `prepare`, `shutdown` |
 | job | worker → backend | `hello`, `job-message`, `job-activity`, `job-result` |
