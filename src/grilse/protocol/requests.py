@@ -72,7 +72,7 @@ class Remotes(msgspec.Struct, frozen=True, kw_only=True):
     """Remote caches given on the command line.
 
     Attributes:
-        artifact: remote specifications (``URL[,key=value...]``) for artifacts.
+        artifact: remote specifications (``URL`` or ``url=URL,key=value,...``, as typed) for artifacts.
         source: the same for sources.
         ignore_project_artifact, ignore_project_source: leave out what projects recommend.
     """

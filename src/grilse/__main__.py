@@ -1,0 +1,102 @@
+"""The program ``grilse``: answers small questions at once, else starts the backend first and then the frontend.
+
+Knows nothing of projects, and imports nothing heavy: the version is printed in the time that Python needs to start.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Options before the command that take a word or two, so that the command can be found without a parser.
+VALUE_OPTIONS = {
+    "-c": 1,
+    "--config": 1,
+    "-C": 1,
+    "--directory": 1,
+    "--on-error": 1,
+    "--fetchers": 1,
+    "--builders": 1,
+    "--pushers": 1,
+    "--max-jobs": 1,
+    "--network-retries": 1,
+    "--error-lines": 1,
+    "--message-lines": 1,
+    "--log-file": 1,
+    "--events": 1,
+    "--output": 1,
+    "-o": 2,
+    "--option": 2,
+    "--default-mirror": 1,
+    "--cache-buildtrees": 1,
+}
+
+# Commands that the frontend answers alone.
+FRONTEND_COMMANDS = frozenset(("help", "init", "log", "audit", "completion"))
+
+
+def main() -> int:
+    """Run the program; returns the exit status."""
+    arguments = sys.argv[1:]
+    if "_BST_COMPLETION" in os.environ or "_GRILSE_COMPLETE" in os.environ:
+        from .frontend.completion import complete
+
+        return complete(os.environ, arguments)
+    if arguments == ["--version"]:
+        sys.stdout.write(version_text() + "\n")
+        return 0
+    if arguments and arguments[-1] in ("--help", "-h") and (text := plain_help(arguments[:-1])) is not None:
+        sys.stdout.write(text)
+        return 0
+    backend = None
+    if needs_backend(arguments):
+        from .frontend.backend_process import start_backend
+
+        backend = start_backend()
+    from .frontend.app import run
+
+    return run(arguments, backend)
+
+
+def version_text() -> str:
+    """What ``--version`` prints: the version of the project format and command line first, then ours."""
+    from . import FORMAT_VERSION, __version__
+
+    return f"{FORMAT_VERSION} (grilse {__version__})"
+
+
+def plain_help(words: list[str]) -> str | None:
+    """Help for a command line that is nothing but a command and ``--help``, or None."""
+    if any(word.startswith("-") for word in words) or words[:1] == ["audit"] or words[:1] == ["help"]:
+        return None
+    from .frontend.help import help_text
+    from .frontend.vocabulary import VOCABULARY
+
+    try:
+        return help_text(VOCABULARY, words)
+    except KeyError:
+        return None
+
+
+def needs_backend(arguments: list[str]) -> bool:
+    """Whether a backend will be asked, as far as can be told without parsing; a wrong guess only costs time."""
+    command = find_command(arguments)
+    if command is None or command in FRONTEND_COMMANDS:
+        return False
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return not any(word in ("--help", "-h", "--version") for word in own)
+
+
+def find_command(arguments: list[str]) -> str | None:
+    """The first word that is neither an option nor its value."""
+    place = 0
+    while place < len(arguments):
+        word = arguments[place]
+        if not word.startswith("-"):
+            return word
+        place += 1 + (0 if "=" in word else VALUE_OPTIONS.get(word, 0))
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

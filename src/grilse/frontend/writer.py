@@ -1,0 +1,115 @@
+"""Writes bytes to descriptors in a thread of its own, so that a slow reader never holds up whoever has more to say.
+
+Knows nothing of what is written.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+# Bytes given to the system at a time: few enough that what is still to be written can be changed soon.
+CHUNK = 2048
+
+
+class Writer:
+    """A queue of bytes and the thread that writes them.
+
+    Args:
+        on_idle: called in the writing thread whenever all that was put has been written.
+    """
+
+    def __init__(self, on_idle: Callable[[], None] | None = None) -> None:
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._condition = threading.Condition()
+        self._on_idle = on_idle
+        self._backlog = 0
+        self._busy = False
+        self._broken: set[int] = set()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes put and not yet written."""
+        return self._backlog
+
+    def broken(self, descriptor: int) -> bool:
+        """Whether nobody reads from this descriptor any more."""
+        return descriptor in self._broken
+
+    def put(self, descriptor: int, data: bytes) -> None:
+        """Queue bytes for a descriptor; returns at once."""
+        if not data:
+            return
+        with self._condition:
+            self._queue.append((descriptor, data))
+            self._backlog += len(data)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+    def drop(self, descriptor: int) -> int:
+        """Forget what is queued for a descriptor and not begun; returns how many bytes that were."""
+        with self._condition:
+            kept = deque(item for item in self._queue if item[0] != descriptor)
+            dropped = sum(len(data) for place, data in self._queue if place == descriptor)
+            self._queue = kept
+            self._backlog -= dropped
+            return dropped
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until all is written, at most `timeout` seconds (None: however long); whether it is."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._condition:
+            while self._queue or self._busy:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                # Woken now and then, so that a signal handler gets its turn while we wait without a limit.
+                self._condition.wait(0.5 if left is None else min(left, 0.5))
+        return True
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                self._busy = False
+                self._condition.notify_all()
+                idle = not self._queue
+            if idle and self._on_idle is not None:
+                self._on_idle()
+            with self._condition:
+                while not self._queue:
+                    # No limit: a daemon thread, which ends with the process.
+                    self._condition.wait()
+                descriptor, data = self._queue.popleft()
+                self._busy = True
+            self._write(descriptor, data)
+
+    def _write(self, descriptor: int, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            if descriptor in self._broken:
+                written = len(view)
+            else:
+                try:
+                    written = os.write(descriptor, view[:CHUNK])
+                except BlockingIOError:
+                    # Somebody else made our terminal non-blocking: wait until it takes more.
+                    _wait_writable(descriptor)
+                    continue
+                except OSError:
+                    self._broken.add(descriptor)
+                    continue
+            view = view[written:]
+            with self._condition:
+                self._backlog -= written
+
+
+def _wait_writable(descriptor: int) -> None:
+    import select
+
+    select.select([], [descriptor], [], 1.0)

@@ -1,0 +1,54 @@
+"""Runs grilse as a process of its own, with a backend that follows a script where a test wants one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+FAKE_BACKEND = Path(__file__).parent / "fake" / "backend.py"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def fake_environment(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """The environment in which grilse gets a backend that plays a script."""
+
+    def make(script: str) -> dict[str, str]:
+        play = tmp_path / "play.py"
+        play.write_text(textwrap.dedent(script))
+        return {
+            **os.environ,
+            "PYTHONPATH": str(SOURCE),
+            "GRILSE_BACKEND_SCRIPT": str(FAKE_BACKEND),
+            "FAKE_BACKEND": str(play),
+            "FAKE_REQUEST": str(tmp_path / "request.json"),
+            "FAKE_COMMANDS": str(tmp_path / "commands.json"),
+        }
+
+    return make
+
+
+@pytest.fixture
+def run_fake(fake_environment: Callable[[str], dict[str, str]]) -> Run:
+    """Runs grilse with a scripted backend, not on a terminal."""
+
+    def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "grilse", *words],
+            env=fake_environment(script),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=15,
+            check=False,
+        )
+
+    return run
