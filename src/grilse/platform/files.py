@@ -1,0 +1,10 @@
+"""File operations that every system does in its own way: the same names in ``posix_files`` and ``windows_files``."""
+
+import sys
+
+if sys.platform == "win32":
+    from .windows_files import clone_or_copy, free_space, is_executable, lock, thread_count, try_lock
+else:
+    from .posix_files import clone_or_copy, free_space, is_executable, lock, thread_count, try_lock
+
+__all__ = ["clone_or_copy", "free_space", "is_executable", "lock", "thread_count", "try_lock"]

@@ -1,0 +1,219 @@
+"""Captures host directories: the files go into the store, the tree becomes ``Directory`` messages.
+
+Knows host trees and blobs; does not know what a tree is for.  The result is what buildbox-casd's ``CaptureTree`` gives
+for the same tree (observed of 1.4.25): names sorted by their bytes, a file executable if its owner may execute it,
+times only on request and cut to microseconds, symbolic links as they are, empty directories kept, everything else
+(sockets, pipes, devices) left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from grilse.platform.files import is_executable, thread_count
+from grilse.protocol.errors import CasError
+from grilse.storage.digest import Digest
+from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, SymlinkNode
+from grilse.storage.statcache import StatCache
+from grilse.storage.store import Store, cas_error
+
+# Files of at least this size are hashed by several threads; below, the interpreter's lock makes threads slower.
+_PARALLEL_SIZE = 256 * 1024
+_MAX_THREADS = 8
+
+_MICROSECOND = 1000  # nanoseconds
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class _Directory:
+    """A directory being captured.
+
+    Attributes:
+        path: relative to the root, "" for the root itself.
+        parent: the directory it is in, None for the root.
+        name: its name there.
+        mtime: what of its time is kept.
+        nodes: its entries so far.
+    """
+
+    __slots__ = ("mtime", "name", "nodes", "parent", "path")
+
+    def __init__(self, path: str, parent: _Directory | None, name: str, mtime: int | None) -> None:
+        self.path = path
+        self.parent = parent
+        self.name = name
+        self.mtime = mtime
+        self.nodes: dict[str, Node] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file whose digest is not known yet."""
+
+    path: str
+    relative: str
+    name: str
+    status: os.stat_result
+    directory: _Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What was captured.
+
+    Attributes:
+        digest: of the root ``Directory``.
+        skipped: relative paths of sockets, pipes and devices, which a tree cannot hold.
+    """
+
+    digest: Digest
+    skipped: list[str]
+
+
+def capture_tree(
+    store: Store,
+    path: str,
+    *,
+    mtimes: bool = False,
+    remember: bool = False,
+    move: bool = False,
+    exclude: Callable[[str], bool] | None = None,
+) -> Capture:
+    """Put a host directory into the store.
+
+    Args:
+        store: where to.
+        path: the directory; symbolic links in it are kept as links and not followed.
+        mtimes: whether modification times of files and directories become part of the tree (workspaces do that).
+        remember: whether to keep the files' digests by path and status, for directories that are captured again.
+        move: whether the files may be taken away instead of copied; for scratch directories that nothing writes to any
+            more.  The directory's remains are the caller's to remove.
+        exclude: called with each relative path; what it answers True for is left out, with all below.
+
+    Raises:
+        CasError: something cannot be read or written, a name is not UTF-8, or `path` is not a directory.
+    """
+    cache = StatCache(store.cachedir, path) if remember else None
+    large: list[_File] = []
+    skipped: list[str] = []
+
+    def add(file: _File) -> Digest:
+        """Store one file; runs in several threads for large ones."""
+        try:
+            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | _NOFOLLOW)
+        except OSError as error:
+            raise cas_error(error, f"read '{file.path}'") from error
+        try:
+            return store.add_descriptor(descriptor, file.status, file.path, move=move)
+        finally:
+            os.close(descriptor)
+
+    def keep(file: _File, digest: Digest) -> None:
+        """Enter a file whose digest is known."""
+        status = file.status
+        file.directory.nodes[file.name] = FileNode(digest, is_executable(status), _mtime(status) if mtimes else None)
+
+    # Parents come before their children, so that walking it backwards completes children first.
+    order = [_Directory("", None, "", None)]
+    for directory in order:
+        for entry in _scan(os.path.join(path, directory.path) if directory.path else path):
+            name = entry.name
+            relative = f"{directory.path}/{name}" if directory.path else name
+            if exclude is not None and exclude(relative):
+                continue
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    _check_text(name, relative)
+                    file = _File(entry.path, relative, name, entry.stat(follow_symlinks=False), directory)
+                    digest = cache.lookup(relative, file.status) if cache is not None else None
+                    if digest is not None and not store.use((digest,)):
+                        keep(file, digest)
+                    elif file.status.st_size >= _PARALLEL_SIZE:
+                        large.append(file)
+                    else:
+                        digest = add(file)
+                        keep(file, digest)
+                        if cache is not None:
+                            cache.note(relative, file.status, digest)
+                elif entry.is_dir(follow_symlinks=False):
+                    _check_text(name, relative)
+                    mtime = _mtime(entry.stat(follow_symlinks=False)) if mtimes else None
+                    order.append(_Directory(relative, directory, name, mtime))
+                elif entry.is_symlink():
+                    _check_text(name, relative)
+                    target = os.readlink(entry.path)
+                    _check_text(target, relative)
+                    directory.nodes[name] = SymlinkNode(target)
+                else:
+                    skipped.append(relative)
+            except OSError as error:
+                raise cas_error(error, f"read '{entry.path}'") from error
+    for file, digest in _in_parallel(add, large):
+        keep(file, digest)
+        if cache is not None:
+            cache.note(file.relative, file.status, digest)
+    for directory in reversed(order):
+        tree = store.add_listing(Listing(directory.nodes, None, directory.mtime))
+        if directory.parent is not None:
+            directory.parent.nodes[directory.name] = DirectoryNode(tree)
+    if cache is not None:
+        cache.save()
+    return Capture(tree, skipped)
+
+
+def _scan(path: str) -> list[os.DirEntry[str]]:
+    """The entries of a directory.
+
+    Raises:
+        CasError: it cannot be read, or is none.
+    """
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except OSError as error:
+        raise cas_error(error, f"read directory '{path}'") from error
+
+
+def _in_parallel(add: Callable[[_File], Digest], files: list[_File]) -> Iterator[tuple[_File, Digest]]:
+    """Store many files, the largest first, in as many threads as there are processors."""
+    threads = min(_MAX_THREADS, thread_count(), len(files))
+    files = sorted(files, key=lambda file: file.status.st_size, reverse=True)
+    if threads < 2:
+        for file in files:
+            yield file, add(file)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="capture") as pool:
+        pending = [(file, pool.submit(add, file)) for file in files]
+        try:
+            for file, future in pending:
+                yield file, future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _mtime(status: os.stat_result) -> int:
+    """Modification time in nanoseconds, cut to microseconds."""
+    return status.st_mtime_ns // _MICROSECOND * _MICROSECOND
+
+
+def _check_text(text: str, relative: str) -> None:
+    """Refuse what no REAPI message can hold.
+
+    Raises:
+        CasError: the name or target is not UTF-8.
+    """
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+        raise CasError(
+            f"The name or the link target of '{shown}' is not UTF-8, so that it cannot be cached",
+            reason="invalid-file-name",
+        ) from None

@@ -1,0 +1,413 @@
+"""The content-addressed store: blobs in files named by their digest, in the layout that buildbox-casd uses.
+
+Knows blobs only: not what is in them, nor who needs them.  Any number of processes, of grilse and of BuildStream, may
+use one store at the same time, and any of them may be killed at any instant: a blob is written under a temporary name
+and renamed, and a file whose size is not the one in its digest counts as absent.
+
+Layout (observed of buildbox-casd 1.4.25): ``cas/objects/XX/REST`` with mode 0444, modification time = last use,
+temporary files in ``cas/tmp``; ``cas/disk_usage`` is casd's own note of the total, valid while casd is not running.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from grilse.platform.files import clone_or_copy
+from grilse.protocol.errors import CasError
+from grilse.storage.digest import EMPTY, Digest, digest_bytes
+from grilse.storage.messages import Listing, MessageError, decode_listing, encode_listing
+
+TMP_PREFIX = "grilse-"
+
+# Files up to this size are read into memory and written from there, larger ones are streamed.
+_SMALL = 1 << 20
+_CHUNK = 1 << 20
+_MODE = 0o444
+
+# Decoded directories that a store keeps, counted in entries; an entry takes about 300 bytes.
+_LISTING_BUDGET = 400_000
+
+_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def cas_error(error: OSError, doing: str) -> CasError:
+    """The error a user gets for `error`, which came up while `doing` something (``"write blob X"``)."""
+    name = error.filename if isinstance(error.filename, str) else ""
+    place = f" ('{name}')" if name else ""
+    if error.errno in _SPACE:
+        return CasError(
+            f"Could not {doing}: no space left on device{place}",
+            reason="cache-too-full",
+            detail="Free some space, lower the cache quota, or set 'cachedir' to a place on a larger disk.",
+        )
+    if error.errno in _DENIED:
+        return CasError(f"Could not {doing}: {error.strerror}{place}", reason="permission-denied")
+    return CasError(f"Could not {doing}: {error.strerror or error}{place}")
+
+
+class Store:
+    """The store below a cache directory.
+
+    One object may be used by many threads.  It is cheap to make: directories are made when something is written.
+
+    Args:
+        cachedir: bst's ``cachedir``; the store is its ``cas`` directory.
+    """
+
+    def __init__(self, cachedir: str) -> None:
+        self.cachedir = cachedir
+        self.objects = os.path.join(cachedir, "cas", "objects")
+        self.tmpdir = os.path.join(cachedir, "cas", "tmp")
+        self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
+        self._counter = itertools.count()
+        self._prepared = False
+        self._chmod = False  # whether this process's umask takes bits of _MODE away
+        self.clones = True  # whether to try to share extents; until it has failed once
+        self._listings: dict[Digest, Listing] = {}
+        self._listing_weight = 0
+        # A blob that was last used before this moment is marked as used when it is used again, but only once.
+        self._since = time.time()
+
+    # Reading
+
+    def path(self, digest: Digest) -> str:
+        """Where the blob is or would be; never to be written to.  Use `contains` to know whether it is there."""
+        return f"{self.objects}/{digest.hash[:2]}/{digest.hash[2:]}"
+
+    def contains(self, digest: Digest) -> bool:
+        """Whether the whole blob is here.  The blob of no bytes always is, once it was asked for."""
+        try:
+            return os.stat(self.path(digest)).st_size == digest.size
+        except OSError:
+            return digest == EMPTY and self._restore_empty()
+
+    def missing(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Those of `digests` that are not here, each once, in order."""
+        return [digest for digest in dict.fromkeys(digests) if not self.contains(digest)]
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The blob as a file open for reading.
+
+        Raises:
+            CasError: it is not here (reason ``missing-blob``) or cannot be read.
+        """
+        path = self.path(digest)
+        try:
+            file = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
+        except FileNotFoundError:
+            if digest == EMPTY and self._restore_empty():
+                return self.open(digest)
+            raise _missing(digest) from None
+        except OSError as error:
+            raise cas_error(error, f"read blob {digest}") from error
+        if os.fstat(file.fileno()).st_size != digest.size:
+            file.close()
+            raise _missing(digest)
+        return file
+
+    def read(self, digest: Digest, *, verify: bool = False) -> bytes:
+        """The content of a blob.
+
+        Args:
+            digest: names it.
+            verify: whether to compare the content with the digest.
+
+        Raises:
+            CasError: it is not here (reason ``missing-blob``), cannot be read, or is not what its digest says
+                (reason ``corrupt-blob``).
+        """
+        with self.open(digest) as file:
+            try:
+                data = file.read()
+            except OSError as error:
+                raise cas_error(error, f"read blob {digest}") from error
+        if len(data) != digest.size or (verify and digest_bytes(data) != digest):
+            raise CasError(f"Blob {digest} is corrupt in '{self.path(digest)}'", reason="corrupt-blob")
+        return data
+
+    def listing(self, digest: Digest) -> Listing:
+        """The decoded directory that `digest` names; shared with other callers, so not to be changed.
+
+        Raises:
+            CasError: the blob is not here (``missing-blob``), or is not a directory (``corrupt-blob``).
+        """
+        found = self._listings.get(digest)
+        if found is None:
+            try:
+                found = decode_listing(self.read(digest))
+            except MessageError as error:
+                raise CasError(f"Blob {digest} is not a directory: {error}", reason="corrupt-blob") from error
+            self._remember(digest, found)
+        return found
+
+    # Writing
+
+    def add_bytes(self, data: bytes) -> Digest:
+        """Put `data` into the store.
+
+        Raises:
+            CasError: it cannot be written; reason ``cache-too-full`` if there is no space.
+        """
+        digest = digest_bytes(data)
+        self._put(digest, data)
+        return digest
+
+    def add_listing(self, listing: Listing) -> Digest:
+        """Put a directory into the store, as a ``Directory`` message."""
+        digest = self.add_bytes(encode_listing(listing))
+        self._remember(digest, listing)
+        return digest
+
+    def add_file(self, path: str, *, move: bool = False) -> Digest:
+        """Put the content of a host file into the store.
+
+        Args:
+            path: a regular file (a symbolic link is followed).
+            move: whether the file may be taken away: it is renamed into the store if it is ours and in the same file
+                system.  Nothing may have it open for writing.
+
+        Raises:
+            CasError: it cannot be read or written.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise cas_error(error, f"read '{path}'") from error
+        try:
+            return self.add_descriptor(descriptor, os.fstat(descriptor), path, move=move)
+        finally:
+            os.close(descriptor)
+
+    def add_descriptor(self, descriptor: int, status: os.stat_result, path: str, *, move: bool = False) -> Digest:
+        """As `add_file`, for a file that is open at offset 0 and whose status is known."""
+        doing = f"read '{path}'"
+        try:
+            if status.st_size <= _SMALL:
+                data = os.read(descriptor, _SMALL + 1)
+                # A short read means the end, a file that grew meanwhile is streamed.
+                if len(data) <= _SMALL:
+                    digest = digest_bytes(data)
+                    if not (move and self._take(digest, path, status)):
+                        self._put(digest, data)
+                    return digest
+                os.lseek(descriptor, 0, os.SEEK_SET)
+            digest = _hash_descriptor(descriptor)
+            if move and self._take(digest, path, status):
+                return digest
+            if self._use(digest):
+                return digest
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            doing = f"copy '{path}' into the cache"
+            return self._copy(descriptor, status.st_size)
+        except OSError as error:
+            raise cas_error(error, doing) from error
+
+    @contextmanager
+    def receive(self, digest: Digest) -> Iterator[BinaryIO]:
+        """A file to write a blob to that comes from elsewhere; it is in the store when the block ends.
+
+        Raises:
+            CasError: what was written is not what `digest` says (reason ``corrupt-blob``), or cannot be written.
+                Nothing is kept then, nor when the block itself raises.
+        """
+        temporary = self._temporary()
+        try:
+            try:
+                with open(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE), "w+b") as file:
+                    yield file
+                    file.flush()
+                    os.lseek(file.fileno(), 0, os.SEEK_SET)
+                    actual = _hash_descriptor(file.fileno())
+                if actual != digest:
+                    raise CasError(f"Blob {digest} was received as {actual}", reason="corrupt-blob")
+                self._publish(temporary, digest)
+            except OSError as error:
+                raise cas_error(error, f"write blob {digest}") from error
+        finally:
+            _unlink(temporary)
+
+    @contextmanager
+    def scratch_file(self) -> Iterator[str]:
+        """A path in the store's file system that does not exist yet; whatever is there at the end is removed.
+
+        Raises:
+            CasError: the cache directory cannot be written to.
+        """
+        temporary = self._temporary()
+        try:
+            yield temporary
+        finally:
+            _unlink(temporary)
+
+    def use(self, digests: Iterable[Digest]) -> list[Digest]:
+        """Mark blobs as used just now, so that they are the last to be expired; returns those that are not here."""
+        return [digest for digest in digests if not self._use(digest) and not self.contains(digest)]
+
+    # Private
+
+    def _remember(self, digest: Digest, listing: Listing) -> None:
+        """Keep a decoded directory, within the budget."""
+        if self._listing_weight > _LISTING_BUDGET:
+            self._listings = {}
+            self._listing_weight = 0
+        self._listings[digest] = listing
+        self._listing_weight += len(listing.nodes) + 4
+
+    def _use(self, digest: Digest) -> bool:
+        """Whether the whole blob is here; if so it is marked as used."""
+        path = self.path(digest)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        if status.st_size != digest.size:
+            return False
+        if status.st_mtime < self._since:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                return False  # expired between the two calls
+            except OSError:
+                pass  # somebody else's file in a shared cache: its time is theirs to set
+        return True
+
+    def _put(self, digest: Digest, data: bytes) -> None:
+        """Write `data` unless the blob is here."""
+        if self._use(digest):
+            return
+        temporary = self._temporary()
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            finally:
+                os.close(descriptor)
+            self._publish(temporary, digest)
+        except OSError as error:
+            _unlink(temporary)
+            raise cas_error(error, f"write blob {digest}") from error
+
+    def _copy(self, descriptor: int, size: int) -> Digest:
+        """Copy an open file into the store; the digest is that of the copy, which nobody else can change."""
+        temporary = self._temporary()
+        try:
+            copy = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+            try:
+                self.clones = clone_or_copy(descriptor, copy, size, clone=self.clones)
+                os.lseek(copy, 0, os.SEEK_SET)
+                digest = _hash_descriptor(copy)
+            finally:
+                os.close(copy)
+            self._publish(temporary, digest)
+        except OSError:
+            _unlink(temporary)
+            raise
+        return digest
+
+    def _take(self, digest: Digest, path: str, status: os.stat_result) -> bool:
+        """Rename a host file into the store, if that is safe; otherwise False and the file is as it was."""
+        if status.st_nlink != 1 or not stat.S_ISREG(status.st_mode) or not _is_ours(status):
+            return False
+        if self._use(digest):
+            return True
+        self._prepare()
+        try:
+            os.chmod(path, _MODE)
+            os.utime(path)
+            self._rename(path, digest)
+        except OSError as error:
+            if error.errno in _SPACE:
+                raise
+            return False
+        return True
+
+    def _temporary(self) -> str:
+        """A name in the temporary directory that nobody else uses."""
+        self._prepare()
+        return f"{self._prefix}{next(self._counter)}"
+
+    def _prepare(self) -> None:
+        """Make the directories that the first write needs."""
+        if self._prepared:
+            return
+        try:
+            os.makedirs(self.objects, exist_ok=True)
+            os.makedirs(self.tmpdir, exist_ok=True)
+            # What casd noted of the total is about to be wrong; without the note it counts anew.
+            _unlink(os.path.join(self.cachedir, "cas", "disk_usage"))
+            probe = f"{self._prefix}probe"
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+            self._chmod = stat.S_IMODE(os.stat(probe).st_mode) != _MODE
+            os.unlink(probe)
+        except OSError as error:
+            raise cas_error(error, f"prepare the cache directory '{self.cachedir}'") from error
+        self._prepared = True
+
+    def _publish(self, temporary: str, digest: Digest) -> None:
+        """Give a finished temporary file its name."""
+        if self._chmod:
+            os.chmod(temporary, _MODE)
+        self._rename(temporary, digest)
+
+    def _rename(self, source: str, digest: Digest) -> None:
+        target = self.path(digest)
+        try:
+            os.replace(source, target)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(source, target)
+
+    def _restore_empty(self) -> bool:
+        """Write the blob of no bytes: everybody knows its content, so it never counts as missing."""
+        try:
+            self._put(EMPTY, b"")
+        except CasError:
+            return False
+        return True
+
+
+def _missing(digest: Digest) -> CasError:
+    return CasError(f"Blob {digest} is not in the local cache", reason="missing-blob")
+
+
+def _hash_descriptor(descriptor: int) -> Digest:
+    """Digest of what an open file holds from its offset on."""
+    state = hashlib.sha256()
+    size = 0
+    buffer = bytearray(_CHUNK)
+    view = memoryview(buffer)
+    while count := os.readv(descriptor, [buffer]) if hasattr(os, "readv") else _read_into(descriptor, view):
+        state.update(view[:count])
+        size += count
+    return Digest(state.hexdigest(), size)
+
+
+def _read_into(descriptor: int, view: memoryview) -> int:
+    """What `os.readv` does, where it is not."""
+    data = os.read(descriptor, len(view))
+    view[: len(data)] = data
+    return len(data)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    geteuid: Callable[[], int] | None = getattr(os, "geteuid", None)
+    return geteuid is None or status.st_uid == geteuid()
+
+
+def _unlink(path: str) -> None:
+    """Remove a file that may be gone."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
