@@ -220,11 +220,21 @@ def marked_processes(mark: str) -> list[int]:
     return found
 
 
-def seconds_to_stop(tool: Tool, home: Path, signal_number: int, after: float, words: Sequence[str]) -> float:
+def program_name(pid: int) -> str:
+    """The name of the program that a process runs, or "?" when it has ended."""
+    try:
+        return psutil.Process(pid).name()
+    except psutil.Error:
+        return "?"
+
+
+def seconds_to_stop(
+    tool: Tool, home: Path, signal_number: int, after: float, words: Sequence[str]
+) -> tuple[float, list[str]]:
     """Start a command, send it a signal `after` seconds, and return the seconds until none of its processes is left.
 
-    Infinite when something is still there after LEFTOVER_LIMIT_SECONDS; it is killed then. Raises RunFailed when the
-    command ended by itself before.
+    Infinite when something is still there after LEFTOVER_LIMIT_SECONDS; it is killed then, and its programs are named
+    in the list. Raises RunFailed when the command ended by itself before.
     """
     mark = uuid.uuid4().hex
     process = subprocess.Popen(
@@ -245,11 +255,13 @@ def seconds_to_stop(tool: Tool, home: Path, signal_number: int, after: float, wo
     while marked_processes(mark):
         process.poll()
         if time.monotonic() - start > LEFTOVER_LIMIT_SECONDS:
-            for pid in marked_processes(mark):
+            left = marked_processes(mark)
+            names = sorted(program_name(pid) for pid in left)
+            for pid in left:
                 os.kill(pid, signal.SIGKILL)
             process.wait()
-            return math.inf
+            return math.inf, names
         time.sleep(LEFTOVER_SAMPLE_SECONDS)
     seconds = time.monotonic() - start
     process.wait()
-    return seconds
+    return seconds, []

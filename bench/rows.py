@@ -204,8 +204,12 @@ def cancel(bench: Bench, elements: int = 1000) -> list[Row]:
     for name, number in (("SIGINT", signal.SIGINT), ("SIGTERM", signal.SIGTERM)):
         chance = random.Random(bench.seed)
         figures = bench.figures()
+        notes: set[str] = set()
         for _, tool in bench.each(f"cancel by {name}"):
             after = chance.uniform(0.1, 0.8) * whole[tool.name]
-            figures[tool.name].append(1000 * seconds_to_stop(tool, bench.home(tool), number, after, words))
-        rows.append(Row(f"{name} in a build of {elements:,}, until nothing is left", "ms", figures))
+            seconds, left = seconds_to_stop(tool, bench.home(tool), number, after, words)
+            figures[tool.name].append(1000 * seconds)
+            notes |= {f"{tool.name} leaves {program}" for program in left}
+        note = ", ".join(sorted(notes))
+        rows.append(Row(f"{name} in a build of {elements:,}, until nothing is left", "ms", figures, note))
     return rows
