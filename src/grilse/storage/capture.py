@@ -113,7 +113,9 @@ def capture_tree(
     def keep(file: _File, digest: Digest) -> None:
         """Enter a file whose digest is known."""
         status = file.status
-        file.directory.nodes[file.name] = FileNode(digest, is_executable(status), _mtime(status) if mtimes else None)
+        file.directory.nodes[file.name] = FileNode(
+            digest, is_executable(status), kept_mtime(status) if mtimes else None
+        )
 
     # Parents come before their children, so that walking it backwards completes children first.
     order = [_Directory("", None, "", None)]
@@ -125,7 +127,7 @@ def capture_tree(
                 continue
             try:
                 if entry.is_file(follow_symlinks=False):
-                    _check_text(name, relative)
+                    check_text(name, relative)
                     file = _File(entry.path, relative, name, entry.stat(follow_symlinks=False), directory)
                     digest = cache.lookup(relative, file.status) if cache is not None else None
                     if digest is not None and not store.use((digest,)):
@@ -138,13 +140,13 @@ def capture_tree(
                         if cache is not None:
                             cache.note(relative, file.status, digest)
                 elif entry.is_dir(follow_symlinks=False):
-                    _check_text(name, relative)
-                    mtime = _mtime(entry.stat(follow_symlinks=False)) if mtimes else None
+                    check_text(name, relative)
+                    mtime = kept_mtime(entry.stat(follow_symlinks=False)) if mtimes else None
                     order.append(_Directory(relative, directory, name, mtime))
                 elif entry.is_symlink():
-                    _check_text(name, relative)
+                    check_text(name, relative)
                     target = os.readlink(entry.path)
-                    _check_text(target, relative)
+                    check_text(target, relative)
                     directory.nodes[name] = SymlinkNode(target)
                 else:
                     skipped.append(relative)
@@ -196,12 +198,12 @@ def _in_parallel(add: Callable[[_File], Digest], files: list[_File]) -> Iterator
             raise
 
 
-def _mtime(status: os.stat_result) -> int:
+def kept_mtime(status: os.stat_result) -> int:
     """Modification time in nanoseconds, cut to microseconds."""
     return status.st_mtime_ns // _MICROSECOND * _MICROSECOND
 
 
-def _check_text(text: str, relative: str) -> None:
+def check_text(text: str, relative: str) -> None:
     """Refuse what no REAPI message can hold.
 
     Raises:
