@@ -42,6 +42,8 @@ class FileInfo(msgspec.Struct, eq=False):
         project: the project it belongs to, or None.
         toplevel: the root mapping as it was read.
         directives: whether list directives stand anywhere in it.
+        conditionals: whether conditionals or assertions do.
+        includes: whether include directives do.
     """
 
     filename: str
@@ -50,6 +52,8 @@ class FileInfo(msgspec.Struct, eq=False):
     project: Any = None
     toplevel: MappingNode | None = None
     directives: bool = False
+    conditionals: bool = False
+    includes: bool = False
 
 
 NO_FILE: Final = FileInfo("", "", "")

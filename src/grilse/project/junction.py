@@ -1,0 +1,172 @@
+"""What a junction says about the project behind it, and where a link leads.
+
+Knows nothing of how a junction's sources become a directory.  Junctions and links must be understood before their
+project's configuration is complete, so they see its first pass only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..plugin.composition import assert_fully_composed, compose
+from ..plugin.node import MappingNode, Node, ScalarNode
+from ..plugin.variables import Variables
+from ..protocol.errors import ErrorDomain, GrilseError, LoadError, LoadErrorReason
+
+if TYPE_CHECKING:
+    from .load_element import LoadElement
+    from .project import Project
+
+_KEYS: Final = ["path", "options", "overrides", "aliases", "map-aliases"]
+
+
+class Junction:
+    """A junction as far as loading and URL translation need it.
+
+    Attributes:
+        load_element: the junction's element.
+        project: the project that the junction element belongs to.
+        name, full_name: the names of the element.
+        path: where in its sources the subproject is.
+        options: values for options of the subproject.
+        overrides: elements of the subproject (by path below it) that are replaced, and by what.
+        aliases: aliases of this project for aliases of the subproject.
+        identity_aliases: whether unmapped aliases mean those of the same name here.
+    """
+
+    __slots__ = (
+        "aliases",
+        "full_name",
+        "identity_aliases",
+        "load_element",
+        "name",
+        "options",
+        "overrides",
+        "path",
+        "project",
+    )
+
+    def __init__(self, load_element: LoadElement, config: MappingNode) -> None:
+        self.load_element = load_element
+        self.project: Project = load_element.project
+        self.name = load_element.name
+        self.full_name = load_element.full_name
+        config.validate_keys(_KEYS)
+        self.path = config.get_str("path", "")
+        self.options = config.get_mapping("options", {})
+        self.overrides: dict[str, ScalarNode] = {}
+        overrides = config.get_mapping("overrides", {})
+        for key in overrides.keys():  # noqa: SIM118 - a mapping node is not a dict
+            target = overrides.get_scalar(key)
+            if target.as_str() == self.name:
+                raise GrilseError(
+                    f"The junction '{self.name}' cannot override '{key}' of its own subproject with itself",
+                    domain=ErrorDomain.ELEMENT,
+                    reason="override-junction-with-self",
+                    where=str(target.get_provenance()),
+                )
+            self.overrides[key] = target
+        self.aliases = config.get_mapping("aliases", {})
+        mapping = config.get_str("map-aliases", "none")
+        if mapping not in ("none", "identity"):
+            raise LoadError(
+                f"'map-aliases' is '{mapping}', but should be one of: none, identity",
+                reason=LoadErrorReason.INVALID_DATA,
+                where=str(config.get_node("map-aliases").get_provenance()),
+            )
+        self.identity_aliases = mapping == "identity"
+
+    def parent_alias(self, alias: str) -> str | None:
+        """The alias of the junction's own project that stands for `alias` of the subproject, or None."""
+        mapped = self.aliases.get_str(alias, None)
+        return alias if mapped is None and self.identity_aliases else mapped
+
+
+def first_pass_variables(load_element: LoadElement) -> Variables:
+    """The variables that a junction or link sees.
+
+    Raises:
+        LoadError: INVALID_DATA, ILLEGAL_COMPOSITE, PROTECTED_VARIABLE_REDEFINED.
+    """
+    first = load_element.project.first_pass
+    node = first.variables
+    for layer in (_overrides(load_element), load_element.node):
+        own = layer.get_mapping("variables", None)
+        if own is not None:
+            node = compose(node, own)
+    assert_fully_composed(node)
+    refuse_protected(node)
+    named: dict[str, Any] = {**node.value, "element-name": Node.from_dict({"n": load_element.name}).value["n"]}
+    return Variables(MappingNode(named, node.line, node.column, node.file))
+
+
+def refuse_protected(variables: MappingNode) -> None:
+    """Refuse variables that only the program may set.
+
+    Raises:
+        LoadError: PROTECTED_VARIABLE_REDEFINED.
+    """
+    for name in ("project-name", "element-name", "max-jobs"):
+        node = variables.value.get(name)
+        if node is not None and not node.get_provenance().is_synthetic:
+            raise LoadError(
+                f"The variable '{name}' is protected and cannot be set",
+                reason=LoadErrorReason.PROTECTED_VARIABLE_REDEFINED,
+                where=str(node.get_provenance()),
+            )
+
+
+def first_pass_config(load_element: LoadElement, variables: Variables) -> MappingNode:
+    """The configuration of a junction or link, overrides composed and variables expanded.
+
+    Raises:
+        LoadError: as composition and expansion do.
+    """
+    config = _overrides(load_element).get_mapping("config", {})
+    own = load_element.node.get_mapping("config", None)
+    if own is not None:
+        config = compose(config, own)
+    assert_fully_composed(config)
+    return variables.expand(config)
+
+
+def read_junction(load_element: LoadElement) -> Junction:
+    """Read a junction element.
+
+    Raises:
+        LoadError: INVALID_DATA and the like.
+        GrilseError: ELEMENT override-junction-with-self.
+    """
+    return Junction(load_element, first_pass_config(load_element, first_pass_variables(load_element)))
+
+
+def read_link_target(load_element: LoadElement) -> ScalarNode:
+    """Read where a link leads.
+
+    Raises:
+        LoadError: INVALID_DATA, or LINK_FORBIDDEN_DEPENDENCIES.
+        GrilseError: ELEMENT element-forbidden-sources.
+    """
+    config = first_pass_config(load_element, first_pass_variables(load_element))
+    config.validate_keys(["target"])
+    target = config.get_scalar("target")
+    sources = load_element.node.get_sequence("sources", [])
+    if sources:
+        raise GrilseError(
+            f"The link '{load_element.full_name}' cannot have sources",
+            domain=ErrorDomain.ELEMENT,
+            reason="element-forbidden-sources",
+            where=str(sources.get_provenance()),
+        )
+    if load_element.declared_dependencies():
+        raise LoadError(
+            f"The link '{load_element.full_name}' cannot have dependencies",
+            reason=LoadErrorReason.LINK_FORBIDDEN_DEPENDENCIES,
+            where=load_element.provenance,
+        )
+    return target
+
+
+def _overrides(load_element: LoadElement) -> MappingNode:
+    """What the project says about all elements of this kind."""
+    return load_element.project.first_pass.element_overrides.get_mapping(load_element.kind, {})
