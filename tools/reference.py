@@ -47,9 +47,9 @@ def _command(words: tuple[str, ...]) -> Iterator[str]:
 
     command = VOCABULARY.find(words)
     assert command is not None
-    yield f"## `{' '.join(['grilse', *words])}`{' *(ours)*' if command.ours else ''}\n"
+    yield f"## `{' '.join(['grilse', *words])}`\n"
     yield f"    {usage(VOCABULARY, command).removeprefix('Usage: ')}\n"
-    yield f"{command.summary}.\n"
+    yield f"{command.summary}.{' *(ours)*' if command.ours else ''}\n"
     for paragraph in command.text:
         # A paragraph that begins with two spaces is a table: it becomes a block
         kept = paragraph.startswith("  ")
