@@ -33,11 +33,15 @@ def request_of(parsed: Parsed, argv: tuple[str, ...], *, interactive: bool) -> R
         Conflict: options contradict each other.
         KeyError: the command is none of the backend's.
     """
-    main = parsed.main
+    return request_with(_ACTIONS[parsed.words](parsed.parameters), parsed, argv, interactive=interactive)
+
+
+def request_with(action: Action, parsed: Parsed, argv: tuple[str, ...], *, interactive: bool) -> Request:
+    """The request for an action, with the options before the command."""
     return Request(
-        invocation=_invocation(main, argv, interactive),
-        action=_ACTIONS[parsed.words](parsed.parameters),
-        output_json=main.get("output") == "json",
+        invocation=_invocation(parsed.main, argv, interactive),
+        action=action,
+        output_json=parsed.main.get("output") == "json",
     )
 
 

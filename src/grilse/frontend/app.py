@@ -1,4 +1,4 @@
-"""The frontend after the quick answers: parses, chooses a display and runs the command.
+"""The frontend after the quick answers: parses, and lets the command be carried out by whoever does that.
 
 Knows which part carries out which command; none of how.
 """
@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .parser import Finished, Parsed, parse
+from .parser import Finished, Parsed, parse, usage_error
 
 if TYPE_CHECKING:
+    from ..protocol.requests import Request
     from .backend_process import BackendProcess
 
 # Exit status of an orderly error.
 FAILED = 255
+# Exit status when nobody reads what is written to standard output.
+READER_GONE = 1
 
 
 def run(arguments: list[str], backend: BackendProcess | None) -> int:
@@ -43,13 +46,17 @@ def _dispatch(parsed: Parsed, arguments: list[str], backend: BackendProcess | No
         case ("help",):
             return _help(parsed.parameters["command"])
         case ("init",):
-            return _init(parsed)
+            return _init(parsed, arguments)
         case ("completion",):
             return _completion(parsed.parameters["shell"])
         case ("audit",):
             from ..audit.command import run as run_audit
 
             return run_audit(list(parsed.parameters["arguments"]))
+        case ("log", *_):
+            from .logs import run_log_command
+
+            return run_log_command(parsed)
         case _:
             return _session(parsed, arguments, backend)
 
@@ -76,17 +83,18 @@ def _completion(shell: str) -> int:
     return 0
 
 
-def _init(parsed: Parsed) -> int:
+def _init(parsed: Parsed, arguments: list[str]) -> int:
     from ..protocol.errors import GrilseError
+    from .actions import request_with
     from .display.errors import error_text
     from .display.paint import Paint
     from .errors import as_event, events_file, record
-    from .init_project import init_project
+    from .init_project import init_action
 
     main = parsed.main
     interactive = not main["no_interactive"] and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     try:
-        path = init_project(parsed.parameters, main["directory"], interactive=interactive)
+        action = init_action(parsed.parameters, main["directory"], interactive=interactive)
     except GrilseError as error:
         record(error, events_file(main))
         click.echo("\n" + error_text(as_event(error), Paint(False)), err=True, nl=False)
@@ -94,47 +102,38 @@ def _init(parsed: Parsed) -> int:
     except click.Abort:
         click.echo("\nNothing was written.", err=True)
         return 1
-    click.echo(f"\nCreated project.conf at: {path}", err=True)
-    return 0
+    return _conduct(parsed, request_with(action, parsed, tuple(arguments), interactive=False), None)
 
 
 def _session(parsed: Parsed, arguments: list[str], backend: BackendProcess | None) -> int:
-    from ..protocol.errors import GrilseError
-    from .actions import Conflict, request_of, session_name
-    from .backend_process import start_backend
-    from .display.errors import error_text
-    from .display.paint import Paint
-    from .display.plain import PlainDisplay
-    from .errors import as_event, record
-    from .session import Session
-    from .writer import Writer
+    from .actions import Conflict, request_of
+    from .console import look_at_streams
 
     try:
-        request = request_of(parsed, tuple(arguments), interactive=False)
+        request = request_of(parsed, tuple(arguments), interactive=look_at_streams(parsed.main).interactive)
     except Conflict as conflict:
         click.echo(f"ERROR: {conflict}", err=True)
         return FAILED
-    colours = parsed.main.get("colors")
-    paint = Paint(sys.stdout.isatty() and sys.stderr.isatty() if colours is None else bool(colours))
-    writer, out = Writer(), Writer()
-    display = PlainDisplay(
-        lambda text: writer.put(2, text.encode(errors="replace")),
-        paint,
-        session=session_name(request.action) is not None,
-        quiet=bool(parsed.main.get("quiet")),
-    )
+    return _conduct(parsed, request, backend)
+
+
+def _conduct(parsed: Parsed, request: Request, backend: BackendProcess | None) -> int:
+    from .actions import session_name
+    from .backend_process import start_backend
+    from .console import Console, look_at_streams
+
     own = backend is None
     if backend is None:
         backend = start_backend()
     try:
-        backend.connect()
-        return Session(backend, display, lambda data: out.put(1, data)).run(request)
-    except GrilseError as error:
-        record(error, request.invocation.events)
-        writer.put(2, ("\n" + error_text(as_event(error), paint)).encode(errors="replace"))
-        return FAILED
+        console = Console(parsed, look_at_streams(parsed.main), session_name(request.action))
+    except OSError as error:
+        raise usage_error(parsed, f"The file of --log-file cannot be written: {error}") from None
+    try:
+        from .conduct import conduct
+
+        return conduct(backend, request, console)
     finally:
-        writer.flush(None)
-        out.flush(None)
+        console.close()
         if own:
             backend.abandon()

@@ -1,6 +1,7 @@
-"""One session with a backend: sends the request, shows the events, ends with the status.
+"""One session with a backend: sends the request, shows the events, hands over commands, ends with the status.
 
-Knows the backend by its channels only, and a display by what it takes.
+Knows the backend by its channels only and a display by what it takes; what a signal or a key means is decided by
+``interaction``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ..protocol import events
 from ..protocol.channel import ChannelClosed, ProtocolError, check_hello
 from ..protocol.errors import GrilseError
 from ..protocol.events import Event
-from ..protocol.requests import Hello, Request
+from ..protocol.requests import Command, Hello, Request
 from .backend_process import HELLO_TIMEOUT, BackendProcess
 from .session_log import EventReader
 
@@ -22,28 +23,37 @@ from .session_log import EventReader
 DRAIN_TIMEOUT = 2.0
 # Seconds that the result may come after the end of the events.
 RESULT_TIMEOUT = 1.0
+# Events given to a display at a time when many are read from the log.
+BATCH = 1000
 
-# Exit status of an orderly error.
-FAILED = 255
 
-
-class Display(Protocol):
-    """What a session needs of a display."""
+class View(Protocol):
+    """Somebody who looks at the events."""
 
     def show(self, batch: Sequence[Event]) -> None:
-        """Show events, in order."""
+        """Take events, in order."""
 
-    def tick(self, now: float) -> float | None:
-        """Redraw what changes with time; seconds until it wants that again, or None."""
-
-    def pause(self) -> None:
-        """Leave the terminal to somebody else."""
-
-    def resume(self) -> None:
-        """Take it back."""
+    def output(self, data: bytes) -> None:
+        """Take a piece of the command's result."""
 
     def finish(self, status: int) -> None:
-        """Say last what the session ended with."""
+        """The session has ended."""
+
+
+class Surroundings(Protocol):
+    """What else there is to wait for, and to do when it comes: see ``interaction``."""
+
+    def sources(self) -> Sequence[Any]:
+        """What may become readable: descriptors, or what has one."""
+
+    def timeout(self, now: float) -> float | None:
+        """Seconds until `step` wants to be called in any case."""
+
+    def step(self, session: Session, ready: Sequence[Any]) -> None:
+        """Do what is due; `ready` are the sources that are readable."""
+
+    def event(self, session: Session, event: Event) -> None:
+        """An event that may need more than being shown."""
 
 
 class BackendDied(GrilseError):
@@ -55,18 +65,23 @@ class Session:
 
     Args:
         backend: a connected backend.
-        display: shows the events.
-        output: takes the bytes that are the command's result.
+        views: who looks at the events.
+        surroundings: terminal, keys and signals.
+
+    Attributes:
+        log: path of the session's event log, once it is known.
+        acknowledged: names of the commands that the backend has acknowledged.
     """
 
-    def __init__(self, backend: BackendProcess, display: Display, output: Any) -> None:
-        self._backend = backend
-        self._display = display
-        self._output = output
-        self._log: str | None = None
+    def __init__(self, backend: BackendProcess, views: Sequence[View], surroundings: Surroundings) -> None:
+        self.backend = backend
+        self.log: str | None = None
+        self.acknowledged: list[str] = []
+        self._views = views
+        self._surroundings = surroundings
         self._reader = EventReader()
         self._result: events.Result | None = None
-        self._error_seen = False
+        self._last_gap: events.CaughtUp | None = None
         self._events_open = True
         self._control_open = True
 
@@ -78,93 +93,128 @@ class Session:
             ProtocolError: it does not speak this protocol.
         """
         try:
-            self._backend.control.send(request)
+            self.backend.control.send(request)
         except ChannelClosed:
             raise self._died() from None
         self._greet()
         self._loop()
+        if self._last_gap is not None:
+            self._catch_up(self._last_gap)
         if self._result is None:
             raise self._died()
-        status = self._result.status
-        self._display.finish(status)
-        return status
+        return self._result.status
+
+    def finish(self, status: int) -> None:
+        """Tell the views that it has ended."""
+        for view in self._views:
+            view.finish(status)
+
+    def send(self, command: Command) -> None:
+        """Send a command; one that comes too late is forgotten."""
+        if not self._control_open or self._result is not None:
+            return
+        try:
+            self.backend.control.send(command)
+        except ChannelClosed:
+            # Its end is noticed where it is read.
+            pass
+
+    def wait_acknowledged(self, name: str, timeout: float) -> bool:
+        """Wait for the acknowledgement of a command sent before; whether it came."""
+        deadline = time.monotonic() + timeout
+        known = self.acknowledged.count(name)
+        while self._control_open and self.acknowledged.count(name) == known:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.backend.control.poll(left):
+                return False
+            self._receive_control()
+        return True
 
     def _greet(self) -> None:
-        for channel in (self._backend.control, self._backend.events):
-            if not channel.poll(HELLO_TIMEOUT):
-                raise BackendDied(f"The backend has said nothing for {HELLO_TIMEOUT:.0f} seconds.", reason="no-hello")
+        for channel in (self.backend.control, self.backend.events):
+            deadline = time.monotonic() + HELLO_TIMEOUT
+            while not channel.poll(0.0):
+                if time.monotonic() >= deadline:
+                    raise BackendDied(
+                        f"The backend has said nothing for {HELLO_TIMEOUT:.0f} seconds.", reason="no-hello"
+                    )
+                self._wait([channel.connection], deadline)
             try:
                 check_hello(channel.receive(), "backend")
             except ChannelClosed:
                 raise self._died() from None
 
+    def _wait(self, connections: list[Any], deadline: float | None) -> list[Any]:
+        now = time.monotonic()
+        limits = [limit for limit in (self._surroundings.timeout(now),) if limit is not None]
+        if deadline is not None:
+            limits.append(max(0.0, deadline - now))
+        # Without a limit while nothing is to be drawn: the backend's end ends the wait.
+        ready = wait([*connections, *self._surroundings.sources()], min(limits, default=None))
+        self._surroundings.step(self, ready)
+        return ready
+
     def _loop(self) -> None:
         deadline: float | None = None
+        stream, control = self.backend.events.connection, self.backend.control.connection
         while self._events_open or self._control_open:
-            wanted = [
-                channel.connection
-                for channel, is_open in (
-                    (self._backend.events, self._events_open),
-                    (self._backend.control, self._control_open),
-                )
-                if is_open
-            ]
-            now = time.monotonic()
-            if deadline is not None and now >= deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 return
-            timeout = self._display.tick(now)
-            if deadline is not None:
-                timeout = deadline - now if timeout is None else min(timeout, deadline - now)
-            # Without a limit while nothing is to be redrawn: the backend's end ends the wait.
-            ready = wait(wanted, timeout)
-            if self._backend.events.connection in ready:
+            wanted: list[Any] = [stream] if self._events_open else []
+            if self._control_open:
+                wanted.append(control)
+            ready = self._wait(wanted, deadline)
+            if stream in ready:
                 self._receive_events()
-            if self._backend.control.connection in ready:
+            if control in ready and self._control_open:
                 self._receive_control()
+            if self._result is not None and not self._events_open:
+                return
             if deadline is None and self._result is not None:
                 deadline = time.monotonic() + DRAIN_TIMEOUT
             elif deadline is None and not (self._events_open and self._control_open):
                 deadline = time.monotonic() + RESULT_TIMEOUT
-            if self._result is not None and not self._events_open:
-                return
 
     def _receive_events(self) -> None:
         try:
-            batch = self._backend.events.receive_many()
+            batch = self.backend.events.receive_many()
         except ChannelClosed:
             self._events_open = False
             return
         shown: list[Event] = []
         for event in batch:
-            match event:
-                case events.Output():
-                    self._show(shown)
-                    self._output(event.data)
-                case events.CaughtUp():
-                    self._show(shown)
-                    self._catch_up(event)
-                case Hello():
-                    raise ProtocolError("The backend said hello twice.", reason="bad-message")
-                case events.SessionStarted():
-                    self._log = event.log
-                    shown.append(event)
-                case _:
-                    shown.append(event)
+            if isinstance(event, events.Output):
+                self._show(shown)
+                for view in self._views:
+                    view.output(event.data)
+            elif isinstance(event, events.CaughtUp):
+                self._show(shown)
+                self._catch_up(event)
+            elif isinstance(event, Hello):
+                raise ProtocolError("The backend said hello twice.", reason="bad-message")
+            else:
+                shown.append(event)
         self._show(shown)
 
     def _show(self, shown: list[Event]) -> None:
-        if shown:
-            self._display.show(shown)
-            shown.clear()
+        if not shown:
+            return
+        for view in self._views:
+            view.show(shown)
+        for event in shown:
+            if isinstance(event, events.SessionStarted):
+                self.log = event.log
+            self._surroundings.event(self, event)
+        shown.clear()
 
     def _catch_up(self, gap: events.CaughtUp) -> None:
-        if self._log is None:
+        if self.log is None:
             return
         batch: list[Event] = []
         try:
-            for event in self._reader.range(self._log, gap.start, gap.end):
+            for event in self._reader.range(self.log, gap.start, gap.end):
                 batch.append(event)
-                if len(batch) >= 1000:
+                if len(batch) >= BATCH:
                     self._show(batch)
         except OSError:
             # The log is gone: what was left out stays left out, and the session goes on.
@@ -173,19 +223,27 @@ class Session:
 
     def _receive_control(self) -> None:
         try:
-            messages = self._backend.control.receive_many()
+            messages = self.backend.control.receive_many()
         except ChannelClosed:
             self._control_open = False
             return
         for message in messages:
-            if isinstance(message, events.Result):
-                self._result = message
+            match message:
+                case events.Result():
+                    self._result = message
+                case events.CaughtUp():
+                    # What the events' channel did not take in the end: read once that channel is empty.
+                    self._last_gap = message
+                case events.Acknowledged():
+                    self.acknowledged.append(message.command)
+                case _:
+                    pass
 
     def _died(self) -> BackendDied:
-        words = self._backend.last_words()
-        log = f"The session's log is {self._log}." if self._log else "It had not begun to write a log."
+        words = self.backend.last_words()
+        log = f"The session's log is {self.log}." if self.log else "It had not begun to write a log."
         return BackendDied(
-            f"The backend {self._backend.cause_of_death()} before the command was done. {log}",
+            f"The backend {self.backend.cause_of_death()} before the command was done. {log}",
             reason="backend-died",
             detail=words or None,
         )

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 # Bytes given to the system at a time: few enough that what is still to be written can be changed soon.
 CHUNK = 2048
+# Seconds from which a piece that took so long tells how fast the reader is; less is the system's buffer.
+TELLING_TIME = 0.02
 
 
 class Writer:
@@ -29,12 +31,18 @@ class Writer:
         self._backlog = 0
         self._busy = False
         self._broken: set[int] = set()
+        self._rate = float("inf")
         self._thread: threading.Thread | None = None
 
     @property
     def backlog(self) -> int:
         """Bytes put and not yet written."""
         return self._backlog
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second that the reader of late took; infinity while it never was slow."""
+        return self._rate
 
     def broken(self, descriptor: int) -> bool:
         """Whether nobody reads from this descriptor any more."""
@@ -87,7 +95,16 @@ class Writer:
                     self._condition.wait()
                 descriptor, data = self._queue.popleft()
                 self._busy = True
+            begun = time.monotonic()
             self._write(descriptor, data)
+            self._judge(len(data), time.monotonic() - begun)
+
+    def _judge(self, size: int, seconds: float) -> None:
+        if seconds >= TELLING_TIME:
+            rate = size / seconds
+            self._rate = rate if self._rate == float("inf") else (self._rate + rate) / 2
+        elif size > 2 * CHUNK:
+            self._rate = float("inf")
 
     def _write(self, descriptor: int, data: bytes) -> None:
         view = memoryview(data)

@@ -127,6 +127,7 @@ class PipelineElement(msgspec.Struct, frozen=True, array_like=True):
         state: as `show` prints it.
         kind: of the element.
         workspace: directory of its open workspace, or "".
+        depends: places in `Pipeline.elements` of what it depends on directly.
     """
 
     name: str
@@ -134,6 +135,7 @@ class PipelineElement(msgspec.Struct, frozen=True, array_like=True):
     state: str
     kind: str
     workspace: str = ""
+    depends: tuple[int, ...] = ()
 
 
 class Pipeline(Message, frozen=True, kw_only=True):

@@ -6,15 +6,11 @@ Knows the file that a project begins with, and nothing of how people are asked f
 from __future__ import annotations
 
 import os
-import re
 
 from ...protocol.errors import ErrorDomain, GrilseError
+from ...protocol.init_values import check_element_path, check_name, check_version
 from ...protocol.requests import Init
 from ..session import Session
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_VERSION = re.compile(r"(\d+)\.(\d+)")
-_SUPPORTED = (2, 8)
 
 _CONTENT = """\
 # The project's name, by which its artifacts are known in caches
@@ -56,47 +52,6 @@ def init(session: Session, action: Init) -> int:
         raise _error(f"cannot create the project in {directory}: {error.strerror}", None) from error
     session.reporter.text("info", f"Created project.conf at: {path}")
     return 0
-
-
-def check_name(name: str) -> None:
-    """A project's name has letters, digits, ``-`` and ``_`` and begins with a letter.
-
-    Raises:
-        GrilseError: it has not.
-    """
-    if not _NAME.fullmatch(name):
-        raise GrilseError(
-            f"'{name}' is not a project name: use letters, digits, '-' and '_', beginning with a letter",
-            domain=ErrorDomain.LOAD,
-            reason="INVALID_SYMBOL_NAME",
-        )
-
-
-def check_version(version: str) -> None:
-    """A minimum version is a 2.x that is spoken here.
-
-    Raises:
-        GrilseError: it is not.
-    """
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        raise _error(f"'{version}' is not a version: write it as MAJOR.MINOR, for example 2.8", "invalid-min-version")
-    major, minor = int(match[1]), int(match[2])
-    if major != _SUPPORTED[0] or minor > _SUPPORTED[1]:
-        raise _error(
-            f"minimum version {version} is not supported: it must be between 2.0 and 2.{_SUPPORTED[1]}",
-            "invalid-min-version",
-        )
-
-
-def check_element_path(path: str) -> None:
-    """The element path is relative and stays in the project.
-
-    Raises:
-        GrilseError: it is not, or does not.
-    """
-    if os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == os.pardir:
-        raise _error(f"element path '{path}' must be a directory inside the project", "invalid-element-path")
 
 
 def _error(message: str, reason: str | None) -> GrilseError:

@@ -19,21 +19,23 @@ class PlainDisplay:
 
     Args:
         write: takes text, at once.
+        write_output: takes the command's result.
         paint: colours or none.
         session: the command is a session, which has a heading and a summary.
         quiet: only warnings, failures and the summary.
-        catch_up: gives the events of a range of bytes of the session's log.
     """
 
     def __init__(
         self,
         write: Callable[[str], None],
+        write_output: Callable[[bytes], None],
         paint: Paint,
         *,
         session: bool,
         quiet: bool = False,
     ) -> None:
         self._write = write
+        self._write_output = write_output
         self._paint = paint
         self._session = session
         self._quiet = quiet
@@ -49,15 +51,44 @@ class PlainDisplay:
         if text:
             self._write(text)
 
+    def output(self, data: bytes) -> None:
+        """Pass a piece of the command's result on."""
+        self._write_output(data)
+
     def tick(self, now: float) -> float | None:
         """Nothing is redrawn."""
         return None
+
+    def ask(self, lines: Sequence[str]) -> None:
+        """Write a question out."""
+        if lines:
+            self._write("\n".join(lines) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say something that is no event."""
+        self._write(text + "\n")
+
+    def resize(self) -> None:
+        """Lines are as long as they are."""
 
     def pause(self) -> None:
         """Nothing is in the way of what else is written."""
 
     def resume(self) -> None:
         """See `pause`."""
+
+    def stand_still(self) -> None:
+        """No clock is shown."""
+
+    def go_on(self) -> None:
+        """See `stand_still`."""
+
+    def background(self, away: bool) -> None:
+        """Lines may be written from the background too."""
+
+    def restore(self) -> bytes:
+        """The terminal was never changed."""
+        return b""
 
     def finish(self, status: int) -> None:
         """Say last what the command ended with."""

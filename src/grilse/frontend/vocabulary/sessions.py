@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..grammar import INTEGER, NUMBER, PATH, TEXT, Argument, Command, Option
 
 _SESSION = (Argument("session", TEXT, many=False),)
-_WHICH = "SESSION is a name that `grilse log list` shows, the beginning of one, or a file; without it, the newest."
+_WHICH = "SESSION is a name that 'grilse log list' shows, the beginning of one, or a file; without it, the newest."
 
 LOG_COMMANDS = (
     Command(

@@ -1,0 +1,60 @@
+"""Conducts one request from its start to the exit status: session, person and displays together.
+
+Knows all of them by their outsides.
+"""
+
+from __future__ import annotations
+
+from ..protocol import requests
+from ..protocol.errors import GrilseError
+from ..protocol.requests import Request
+from .actions import session_name
+from .backend_process import BackendProcess
+from .console import STDIN, Console
+from .display.errors import error_text
+from .display.paint import Paint
+from .errors import as_event, record
+from .interaction import Interaction, Manners
+from .session import Session
+
+# Exit status of an orderly error.
+FAILED = 255
+# Exit status when nobody reads what is written to standard output.
+READER_GONE = 1
+
+
+def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
+    """Carry out a request; returns the exit status, everything being said."""
+    streams = console.streams
+    person = Interaction(
+        console.port,
+        console.keys,
+        console.display,
+        Manners(
+            interactive=streams.interactive,
+            session=session_name(request.action) is not None,
+            terminal=STDIN,
+            flush=console.flush,
+            leave=console.leave,
+        ),
+    )
+    person.begin()
+    try:
+        backend.connect()
+        session = Session(backend, console.views, person)
+        status = session.run(request)
+        # The status of a shell is that of the command in it, unless there was no getting that far.
+        if isinstance(request.action, requests.Shell) and status == 0 and person.shell_status is not None:
+            status = person.shell_status
+        session.finish(status)
+    except GrilseError as error:
+        console.clear()
+        record(error, request.invocation.events)
+        console.say("\n" + error_text(as_event(error), Paint(streams.colours)))
+        return FAILED
+    except BaseException:
+        console.clear()
+        raise
+    finally:
+        person.end()
+    return READER_GONE if console.reader_gone() and status == 0 else status

@@ -1,0 +1,202 @@
+"""Where a session is shown: chooses the displays for the streams that there are, and keeps their order.
+
+Knows the options and the streams; nothing of backends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO, Any, NamedTuple
+
+from ..platform.terminal import KeyMode, SignalPort, prepare_terminal, same_file
+from .display.live import LiveDisplay, Terminal
+from .display.machine import JsonLines, JsonResult
+from .display.paint import Paint
+from .display.plain import PlainDisplay
+from .parser import Parsed
+from .session import View
+from .writer import Writer
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+# Seconds that a terminal has at the end to take what is left; what it does not take is in the session's log.
+LAST_FLUSH = 1.5
+# Size of a terminal that does not know its own.
+_USUAL_SIZE = (80, 24)
+
+
+class Streams(NamedTuple):
+    """What the standard streams are.
+
+    Attributes:
+        live: standard error is a terminal that can be drawn on, and standard output does not get in the way.
+        interactive: somebody is there to be asked.
+        colours: colours are to be used.
+        json: results are wanted as a JSON document.
+        events: events are wanted on standard output.
+    """
+
+    live: bool
+    interactive: bool
+    colours: bool
+    json: bool
+    events: bool
+
+
+def look_at_streams(main: dict[str, Any]) -> Streams:
+    """Judge the standard streams by what they are and by the options before the command."""
+    terminals = [_is_terminal(stream) for stream in (STDIN, STDOUT, STDERR)]
+    json = main.get("output") == "json"
+    events = (main.get("events") or os.environ.get("GRILSE_EVENTS")) == "-"
+    colours = main.get("colors")
+    if colours is None:
+        colours = terminals[1] and terminals[2] and not os.environ.get("NO_COLOR")
+    return Streams(
+        live=terminals[1] and prepare_terminal(STDERR),
+        interactive=all(terminals) and not main.get("no_interactive"),
+        colours=bool(colours),
+        json=json,
+        events=events,
+    )
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+class Console:
+    """The displays of one session and what they write with.
+
+    Attributes:
+        display: the display for people.
+        views: all who look at the events, `display` among them.
+        port, keys: signals and keys.
+    """
+
+    def __init__(self, parsed: Parsed, streams: Streams, session: str | None) -> None:
+        main = parsed.main
+        self.streams = streams
+        self.port = SignalPort()
+        self.keys = KeyMode(STDIN)
+        self._errors = Writer(self.port.wake)
+        # One queue for both streams when they end up in the same place, so that order is kept.
+        self._results = self._errors if same_file(STDOUT, STDERR) or streams.live else Writer(self.port.wake)
+        self._log_file = _open_log_file(main.get("log_file"))
+        paint = Paint(streams.colours)
+        self.display: LiveDisplay | PlainDisplay
+        if streams.live:
+            self.display = LiveDisplay(
+                Terminal(
+                    put=lambda data: self._errors.put(STDERR, data),
+                    backlog=lambda: self._errors.backlog,
+                    rate=lambda: self._errors.rate,
+                    size=_terminal_size,
+                ),
+                paint,
+                session=session,
+                verbose=bool(main.get("verbose") or main.get("debug")),
+                quiet=bool(main.get("quiet")),
+                unicode=_takes_unicode(),
+            )
+        else:
+            self.display = PlainDisplay(
+                lambda text: self._errors.put(STDERR, text.encode(errors="replace")),
+                self.put_result,
+                paint,
+                session=session is not None,
+                quiet=bool(main.get("quiet")),
+            )
+        self.views: list[View] = [self._for_people(), *self._for_machines(parsed)]
+        if self._log_file is not None:
+            self.views.append(_WithoutOutput(_log_file_display(self._log_file, session)))
+
+    def _for_people(self) -> View:
+        # A result for machines goes to standard output instead of the text.
+        return _WithoutOutput(self.display) if self.streams.json or self.streams.events else self.display
+
+    def _for_machines(self, parsed: Parsed) -> list[View]:
+        views: list[View] = []
+        if self.streams.events:
+            views.append(JsonLines(self.put_result))
+        elif self.streams.json:
+            views.append(JsonResult(self.put_result, parsed.words))
+        return views
+
+    def put_result(self, data: bytes) -> None:
+        """Queue bytes for standard output."""
+        self._results.put(STDOUT, data)
+
+    def say(self, text: str) -> None:
+        """Write text to standard error, below everything that was drawn."""
+        self._errors.put(STDERR, text.encode(errors="replace"))
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until all is written, at most so many seconds."""
+        return self._errors.flush(timeout) and self._results.flush(timeout)
+
+    def reader_gone(self) -> bool:
+        """Whether nobody reads standard output any more."""
+        return self._results.broken(STDOUT)
+
+    def clear(self) -> None:
+        """Take away what is drawn, after something went wrong."""
+        self._errors.put(STDERR, self.display.restore())
+
+    def close(self) -> None:
+        """Write what is left and put everything back: terminal, signals."""
+        try:
+            # A terminal must not keep us; what reads from a pipe or a file gets everything.
+            self._errors.flush(LAST_FLUSH if self.streams.live else None)
+            self._results.flush(None)
+        finally:
+            self.keys.restore()
+            self.port.close()
+            if self._log_file is not None:
+                self._log_file.close()
+
+    def leave(self, status: int) -> None:
+        """End this process at once, the terminal in order."""
+        self._errors.drop(STDERR)
+        self._errors.put(STDERR, self.display.restore())
+        self._errors.flush(LAST_FLUSH)
+        self.keys.restore()
+        os._exit(status)
+
+
+class _WithoutOutput:
+    """A view that does not get the command's result."""
+
+    def __init__(self, view: View) -> None:
+        self.show: Callable[..., None] = view.show
+        self.finish: Callable[[int], None] = view.finish
+
+    def output(self, data: bytes) -> None:
+        """Drop it: somebody else shows it in another form."""
+
+
+def _open_log_file(path: str | None) -> IO[str] | None:
+    return open(path, "w", encoding="utf-8") if path else None
+
+
+def _log_file_display(file: IO[str], session: str | None) -> PlainDisplay:
+    def put(text: str) -> None:
+        file.write(text)
+
+    return PlainDisplay(put, lambda data: None, Paint(False), session=session is not None)
+
+
+def _terminal_size() -> tuple[int, int]:
+    try:
+        columns, rows = os.get_terminal_size(STDERR)
+    except OSError:
+        return _USUAL_SIZE
+    return (columns or _USUAL_SIZE[0], rows or _USUAL_SIZE[1])
+
+
+def _takes_unicode() -> bool:
+    return (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,0 +1,246 @@
+"""The words of the live display: a line for each thing that has happened, the lines of the area, the summary.
+
+Knows the state of a session and how wide a line may be; nothing of when or where lines are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ...protocol import events
+from .model import Done, Model, Running, critical_path, duration
+from .paint import Paint, printable
+from .screen import fit, fit_painted, pad
+
+# What a session does, in the first line of the area.
+TITLES = {"Build": "Building", "Fetch": "Fetching", "Track": "Tracking", "Pull": "Pulling", "Push": "Pushing"}
+
+# The action that a session is about.
+MAIN_ACTIONS = {"Build": "build", "Fetch": "fetch", "Track": "track", "Pull": "pull", "Push": "push"}
+
+# Seconds from which a job that only prepares for others is worth a line.
+WORTH_A_LINE = 2.0
+# Seconds without a word from which a running job is said to be stalled.
+STALLED = 30.0
+# Cells of the action's name, and of the element's name at least and at most.
+_ACTION = 6
+_NAME = (16, 44)
+# Elements in the list of the slowest, failures of one cause that are named, steps of the critical path shown.
+_SLOWEST = 5
+_NAMED = 6
+_STEPS = 6
+
+
+class Marks:
+    """The signs before lines: letters of Unicode where the terminal has them."""
+
+    def __init__(self, unicode: bool) -> None:
+        self.ok, self.failed, self.warning, self.bar, self.arrow, self.dot = (
+            ("✓", "✗", "!", "│", "→", "·") if unicode else ("+", "x", "!", "|", "->", "-")
+        )
+
+
+class Look(NamedTuple):
+    """What all lines of a display have in common.
+
+    Attributes:
+        session: name of the session ("Build"), or None for a command that is none.
+        paint: colours or none.
+        marks: signs before lines.
+    """
+
+    session: str | None
+    paint: Paint
+    marks: Marks
+
+
+def job_lines(event: events.JobFinished, model: Model, look: Look) -> list[str]:
+    """What is said of a job that has ended; nothing when it is not worth a line."""
+    paint, marks, session = look.paint, look.marks, look.session
+    if event.status == "cancelled" or event.status == "skipped":
+        return []
+    head = f"{event.action:<{_ACTION}} {pad(printable(event.element), _NAME[1])} {duration(event.seconds): >6}"
+    if event.status == "ok":
+        if event.action != MAIN_ACTIONS.get(session or "") and event.seconds < WORTH_A_LINE:
+            return []
+        return [f"{paint(marks.ok, 'green')} {head}"]
+    message = event.failure.message if event.failure is not None else "the worker died"
+    if event.will_retry:
+        return [f"{paint(marks.warning, 'yellow')} {head.rstrip()}  is tried again: {printable(message)}"]
+    lines = [f"{paint(marks.failed, 'bold', 'red')} {paint(head, 'red')}"]
+    lines += [f"    {paint(line, 'bold')}" for line in printable(message).splitlines()]
+    if event.failure is not None and event.failure.detail:
+        lines += [f"    {line}" for line in printable(event.failure.detail).rstrip("\n").splitlines()]
+    if event.log_tail and model.style.error_lines > 0:
+        tail = printable(event.log_tail).rstrip("\n").splitlines()[-model.style.error_lines :]
+        lines += [f"    {paint(marks.bar, 'red')} {paint(line, 'dim')}" for line in tail]
+    if event.log:
+        lines.append(f"    {paint('Log:', 'red')} {printable(event.log)}")
+    return lines
+
+
+def text_lines(event: events.Text, look: Look, *, verbose: bool) -> list[str]:
+    """What is said of a message; nothing when it is of a kind that a terminal does without."""
+    paint, marks = look.paint, look.marks
+    about = f"{printable(event.element)}: " if event.element else ""
+    if event.kind == "warn":
+        head = f"{paint(marks.warning, 'bold', 'yellow')} {paint('warning', 'yellow')} {about}{printable(event.text)}"
+    elif event.kind in ("error", "bug"):
+        head = f"{paint(marks.failed, 'bold', 'red')} {about}{printable(event.text)}"
+    elif event.kind == "info" and (verbose or event.job is None):
+        head = f"  {about}{printable(event.text)}"
+    elif verbose and not event.scheduler and event.kind in ("status", "success", "failure"):
+        head = paint(f"  {about}{printable(event.text)}", "dim")
+    else:
+        return []
+    lines = [head]
+    if event.detail:
+        detail = printable(event.detail).rstrip("\n").splitlines()
+        lines += [f"    {line}" for line in detail]
+    return lines
+
+
+def area_lines(model: Model, now: float, size: tuple[int, int], look: Look) -> list[str]:
+    """The live area: what the session does as a whole, then the jobs that run, the longest running first."""
+    columns, rows = size
+    room = max(1, min(9, rows // 3)) - 1
+    lines = [status_line(model, now, look)]
+    jobs = list(model.running.values())
+    shown = jobs if len(jobs) <= room else jobs[: max(0, room - 1)]
+    lines += [job_line(job, now, columns, look.paint) for job in shown]
+    if len(shown) < len(jobs) and room > 0:
+        lines.append(f"  and {len(jobs) - len(shown)} more")
+    return [fit_painted(line, columns - 1) for line in lines]
+
+
+def status_line(model: Model, now: float, look: Look) -> str:
+    """One line on the whole session."""
+    paint, marks, session = look.paint, look.marks, look.session
+    elapsed = max(0.0, now - model.started) if model.started else 0.0
+    if model.terminating:
+        title = "Stopping"
+    elif not model.queues and model.spans:
+        title = next(iter(model.spans.values())).name
+    else:
+        title = TITLES.get(session or "", "Working")
+    parts = []
+    for queue in model.queues:
+        settled = queue.processed + queue.skipped + queue.failed
+        if queue.total and (settled < queue.total or queue.action == MAIN_ACTIONS.get(session or "")):
+            parts.append(f"{queue.action} {settled}/{queue.total}")
+    if model.failed:
+        parts.append(paint(f"{model.failed} failed", "bold", "red"))
+    if model.warnings:
+        parts.append(paint(f"{model.warnings} warnings" if model.warnings > 1 else "1 warning", "yellow"))
+    if model.cached:
+        parts.append(f"{model.cached} cached")
+    parts.append(clock_text(elapsed))
+    left = time_left(model, look.session)
+    if left is not None and elapsed > 5:
+        parts.append(f"about {duration(left)} left")
+    return f"{paint(title, 'bold')} {marks.dot} " + f" {marks.dot} ".join(parts)
+
+
+def clock_text(seconds: float) -> str:
+    """Elapsed whole seconds, as they are shown while they pass: ``0:07``, ``1:02:03``."""
+    whole = int(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def job_line(job: Running, now: float, columns: int, paint: Paint) -> str:
+    """One line on a running job."""
+    name = max(_NAME[0], min(_NAME[1], columns - 40))
+    activity = printable(job.activity)
+    if job.maximum:
+        activity = f"{activity} {job.current or 0}/{job.maximum}".strip()
+    text = (
+        f"  {job.action:<{_ACTION}} {pad(printable(job.element), name)} {clock_text(max(0.0, now - job.started)): >5}"
+    )
+    if job.stalled is not None and job.stalled >= STALLED:
+        return (
+            f"{text}  " + paint(f"silent for {duration(job.stalled)}", "yellow") + (f"  {activity}" if activity else "")
+        )
+    return f"{text}  {activity}".rstrip()
+
+
+def time_left(model: Model, session: str | None) -> float | None:
+    """Seconds that the rest may take, judged by the jobs that have run; None when too little is known."""
+    action = MAIN_ACTIONS.get(session or "")
+    queue = next((queue for queue in model.queues if queue.action == action), None)
+    took = [job.seconds for job in model.done if job.action == action and job.status == "ok"]
+    if queue is None or len(took) < 3:
+        return None
+    left = queue.total - queue.processed - queue.skipped - queue.failed
+    if left <= 0:
+        return None
+    width = max(1, sum(job.action == action for job in model.running.values()))
+    return left * sum(took) / len(took) / width
+
+
+def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> list[str]:
+    """What the session did: counts, failures by cause, the slowest elements and the critical path."""
+    paint, marks = look.paint, look.marks
+    lines = [_counts(model, seconds, look)]
+    lines += _failures(model, look)
+    ran = sorted((job for job in model.done if job.seconds >= 1.0), key=lambda job: -job.seconds)
+    if len(ran) > 1:
+        slowest = [f"{printable(job.element)} {duration(job.seconds)}" for job in ran[:_SLOWEST]]
+        lines.append(f"  {paint('Slowest:', 'cyan')} " + f" {marks.dot} ".join(slowest))
+    path = [job for job in critical_path(model.pipeline, model.done) if job.seconds >= 0.1]
+    if len(path) > 1 and sum(job.seconds for job in path) >= 2.0:
+        lines.append(f"  {paint('Critical path:', 'cyan')} {path_text(path, marks.arrow)}")
+    return [line if line.startswith("    ") else fit_painted(line, max(columns - 1, 40)) for line in lines]
+
+
+def path_text(path: list[Done], arrow: str) -> str:
+    """A critical path in one line; steps in the middle of a long one are left out."""
+    steps = [f"{printable(job.element)} {duration(job.seconds)}" for job in path]
+    if len(steps) > _STEPS:
+        middle = len(steps) - _STEPS + 1
+        steps = [*steps[: _STEPS // 2], f"({middle} more)", *steps[len(steps) - (_STEPS - _STEPS // 2 - 1) :]]
+    return f" {arrow} ".join(steps) + f" = {duration(sum(job.seconds for job in path))}"
+
+
+_PAST = {"build": "built", "fetch": "fetched", "track": "tracked", "pull": "pulled", "push": "pushed"}
+
+
+def _counts(model: Model, seconds: float, look: Look) -> str:
+    paint, session = look.paint, look.session
+    queues = model.summary.queues if model.summary is not None else model.queues
+    parts = []
+    for queue in queues:
+        if queue.processed and (
+            queue.action == MAIN_ACTIONS.get(session or "") or queue.action in ("build", "pull", "push")
+        ):
+            parts.append(f"{queue.processed} {_PAST.get(queue.action, queue.action)}")
+    if model.cached:
+        parts.append(f"{model.cached} cached")
+    failed = sum(queue.failed for queue in queues) or model.failed
+    if failed:
+        parts.append(paint(f"{failed} failed", "bold", "red"))
+    if model.warnings:
+        parts.append(paint(f"{model.warnings} warnings" if model.warnings > 1 else "1 warning", "yellow"))
+    if model.terminating:
+        word, colour = "stopped", "yellow"
+    elif failed or model.error is not None:
+        word, colour = "failed", "red"
+    else:
+        word, colour = "done", "green"
+    what = ", ".join(parts) or "nothing to do"
+    return f"{paint(f'{session} {word}', 'bold', colour)} in {duration(seconds)}: {what}"
+
+
+def _failures(model: Model, look: Look) -> Iterable[str]:
+    paint, marks = look.paint, look.marks
+    causes: dict[str, list[Done]] = {}
+    for job in model.done:
+        if job.status in ("failed", "lost"):
+            causes.setdefault(job.message.strip() or "the worker died", []).append(job)
+    for message, jobs in causes.items():
+        names = [printable(job.element) for job in jobs[:_NAMED]]
+        more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
+        first = printable(message).splitlines()[0]
+        yield f"  {paint(marks.failed, 'red')} {', '.join(names)}{more}: {fit(first, 100)}"
+        yield from (f"    {printable(job.log)}" for job in jobs[:_NAMED] if job.log)

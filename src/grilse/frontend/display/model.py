@@ -1,0 +1,206 @@
+"""What a session looks like now: the state that displays draw, made of nothing but the events.
+
+Knows nothing of drawing.  Times are seconds since the epoch, as events have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...protocol import events
+from ...protocol.events import Event
+
+
+@dataclass(slots=True)
+class Running:
+    """A job that runs."""
+
+    job: int
+    element: str
+    key: str
+    action: str
+    started: float
+    activity: str = ""
+    current: int | None = None
+    maximum: int | None = None
+    stalled: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job that has run; `status` as in `events.JobFinished`."""
+
+    element: str
+    key: str
+    action: str
+    status: str
+    started: float
+    ended: float
+    seconds: float
+    log: str | None
+    message: str
+
+
+@dataclass(slots=True)
+class Span:
+    """A phase of the session that is going on."""
+
+    name: str
+    started: float
+    element: str | None = None
+
+
+@dataclass(slots=True)
+class Model:
+    """The state of one session.
+
+    Attributes:
+        started: when the session began, or 0 before.
+        log: path of its event log.
+        style: how the user wants messages.
+        pipeline: the plan, when there is one.
+        running: jobs by number, the longest running first.
+        done: jobs that have run, in order of their end.
+        spans: phases going on, by number, the outermost first.
+        queues: newest counts.
+        cached: elements that needed nothing.
+        failed, warnings: how many.
+        terminating: why the session is ending early, or "".
+        summary: what it did, at the end.
+        error, unhandled: what the command ends with.
+    """
+
+    started: float = 0.0
+    log: str | None = None
+    style: events.LogStyle = field(default_factory=events.LogStyle)
+    pipeline: events.Pipeline | None = None
+    running: dict[int, Running] = field(default_factory=dict)
+    done: list[Done] = field(default_factory=list)
+    spans: dict[int, Span] = field(default_factory=dict)
+    queues: tuple[events.QueueStatus, ...] = ()
+    cached: int = 0
+    failed: int = 0
+    warnings: int = 0
+    terminating: str = ""
+    summary: events.Summary | None = None
+    error: events.Error | None = None
+    unhandled: events.Unhandled | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case events.JobProgress():
+                self._progress(event)
+            case events.Text():
+                self.warnings += event.kind == "warn"
+            case events.JobStarted():
+                self.running[event.job] = Running(event.job, event.element, event.key, event.action, event.time)
+            case events.JobFinished():
+                self._finished(event)
+            case events.Queues():
+                self.queues, self.cached = event.queues, event.cached
+            case events.SpanStarted() if event.job is None:
+                self.spans[event.span] = Span(event.name, event.time, event.element)
+            case events.SpanStarted():
+                if event.job in self.running:
+                    self.running[event.job].activity = event.name
+            case events.SpanEnded():
+                self.spans.pop(event.span, None)
+            case events.SessionStarted():
+                self.started, self.log = event.time, event.log
+            case events.LogStyle():
+                self.style = event
+            case events.Pipeline():
+                self.pipeline = event
+            case events.Terminating():
+                self.terminating = event.why
+            case events.Summary():
+                self.summary = event
+            case events.Error(scope="main"):
+                self.error = event
+            case events.Unhandled():
+                self.unhandled = event
+            case _:
+                pass
+
+    def _progress(self, event: events.JobProgress) -> None:
+        job = self.running.get(event.job)
+        if job is not None:
+            job.activity = event.activity or job.activity
+            job.current, job.maximum, job.stalled = event.current, event.maximum, event.stalled
+
+    def _finished(self, event: events.JobFinished) -> None:
+        job = self.running.pop(event.job, None)
+        started = job.started if job is not None else event.time - event.seconds
+        if event.status in ("failed", "lost") and not event.will_retry:
+            self.failed += 1
+        self.done.append(
+            Done(
+                event.element,
+                event.key,
+                event.action,
+                "retried" if event.will_retry else event.status,
+                started,
+                event.time,
+                event.seconds,
+                event.log,
+                event.failure.message if event.failure is not None else "",
+            )
+        )
+
+
+def critical_path(pipeline: events.Pipeline | None, done: list[Done]) -> list[Done]:
+    """The chain of jobs, first to last, that the session had to wait for.
+
+    With the dependencies of the plan: the chain of elements, each needed by the next, whose jobs took longest in all.
+    Without them: from the last job back to the one that ended last before each began.
+    """
+    ran = [job for job in done if job.status in ("ok", "failed", "lost", "retried")]
+    if pipeline is not None and any(element.depends for element in pipeline.elements):
+        return _longest_chain(pipeline, ran)
+    return _waiting_chain(ran)
+
+
+def _longest_chain(pipeline: events.Pipeline, ran: list[Done]) -> list[Done]:
+    jobs: dict[str, list[Done]] = {}
+    for job in ran:
+        jobs.setdefault(job.element, []).append(job)
+    elements = pipeline.elements
+    # Elements come in staging order, dependencies first; one that does not is looked at as if it had none.
+    total = [0.0] * len(elements)
+    before: list[int | None] = [None] * len(elements)
+    for place, element in enumerate(elements):
+        needed = [depend for depend in element.depends if 0 <= depend < place]
+        best = max(needed, key=lambda depend: total[depend], default=None)
+        before[place] = best
+        own = sum(job.seconds for job in jobs.get(element.name, ()))
+        total[place] = own + (total[best] if best is not None else 0.0)
+    chain: list[Done] = []
+    place_or_none = max(range(len(elements)), key=lambda place: total[place], default=None)
+    while place_or_none is not None:
+        chain += reversed(jobs.get(elements[place_or_none].name, ()))
+        place_or_none = before[place_or_none]
+    return chain[::-1]
+
+
+def _waiting_chain(ran: list[Done]) -> list[Done]:
+    ordered = sorted(ran, key=lambda job: job.ended)
+    chain: list[Done] = []
+    limit = float("inf")
+    for job in reversed(ordered):
+        if job.ended <= limit:
+            chain.append(job)
+            limit = job.started
+    return chain[::-1]
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: ``0.4s``, ``12s``, ``3m05s``, ``2h03m``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole // 60 % 60:02d}m"

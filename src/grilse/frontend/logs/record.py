@@ -1,0 +1,132 @@
+"""A past session read from its event log, and where the logs are.
+
+Knows the log's form; nothing of what commands make of it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ...platform import user_cache_directory
+from ...protocol import events
+from ...protocol.errors import GrilseError
+from ...protocol.events import Event
+from ..display.model import Model
+from ..session_log import EventReader
+
+LOG_NAME = "events.jsonl"
+
+
+@dataclass(slots=True)
+class Record:
+    """A session that has ended, or is still going on.
+
+    Attributes:
+        name: its identifier.
+        path: of its log.
+        model: the state at the end of the log.
+        argv: command line.
+        started, ended: seconds since the epoch.
+        status: exit status, or None when the log has no end.
+    """
+
+    name: str
+    path: str
+    model: Model = field(default_factory=Model)
+    argv: tuple[str, ...] = ()
+    started: float = 0.0
+    ended: float = 0.0
+    status: int | None = None
+
+
+def sessions_directory() -> str:
+    """Where sessions keep their logs, a directory each."""
+    return os.path.join(user_cache_directory(), "grilse", "sessions")
+
+
+def session_names() -> list[str]:
+    """Names of the sessions that have a log, the newest first: a name begins with the time it began at."""
+    root = sessions_directory()
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return []
+    return sorted((name for name in names if os.path.isfile(os.path.join(root, name, LOG_NAME))), reverse=True)
+
+
+def find_log(wanted: str | None) -> str:
+    """The path of a session's log.
+
+    Args:
+        wanted: its name, the beginning of one that no other has, a path, or None for the newest.
+
+    Raises:
+        GrilseError: there is none, or more than one.
+    """
+    if wanted and os.path.isdir(wanted):
+        wanted = os.path.join(wanted, LOG_NAME)
+    if wanted and os.path.isfile(wanted):
+        return wanted
+    names = session_names()
+    found = [name for name in names if name.startswith(wanted)] if wanted else names[:1]
+    if not found:
+        raise GrilseError(
+            f"No session is called '{wanted}'; 'grilse log list' shows those that are kept."
+            if wanted
+            else f"No session is kept in {sessions_directory()}.",
+            reason="no-session",
+        )
+    if len(found) > 1 and wanted not in found:
+        raise GrilseError(
+            f"'{wanted}' may be any of {len(found)} sessions; type more of the name.",
+            reason="ambiguous-session",
+            detail="\n".join(found[:10]),
+        )
+    name = wanted if wanted in found else found[0]
+    return os.path.join(sessions_directory(), str(name), LOG_NAME)
+
+
+def read_events(path: str) -> Iterator[Event]:
+    """The events of a log; a last line that is still being written is left out.
+
+    Raises:
+        GrilseError: it cannot be read.
+    """
+    try:
+        yield from EventReader().range(path, 0)
+    except OSError as error:
+        raise GrilseError(f"The log {path} cannot be read: {error.strerror}", reason="unreadable-log") from error
+
+
+def read_record(path: str) -> Record:
+    """Read a whole session.
+
+    Raises:
+        GrilseError: the log cannot be read, or is no log.
+    """
+    name = os.path.basename(os.path.dirname(os.path.abspath(path)))
+    record = Record(name, path)
+    for event in read_events(path):
+        take(record, event)
+    if not record.started:
+        raise GrilseError(f"{path} is not the log of a session.", reason="not-a-log")
+    return record
+
+
+def take(record: Record, event: Event) -> None:
+    """Take in one event."""
+    record.model.apply(event)
+    match event:
+        case events.SessionStarted():
+            record.name, record.argv, record.started = event.session, event.argv, event.time
+        case events.Result():
+            record.status = event.status
+    record.ended = max(record.ended, getattr(event, "time", 0.0))
+
+
+def time_of_day(seconds: float) -> str:
+    """A point in time for people."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
