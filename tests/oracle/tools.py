@@ -43,7 +43,7 @@ FIELDS = (
     "source-info",
 )
 # BuildStream 2.8.1 ends in a traceback when it is asked for these of an element without a reference
-FIELDS_WITH_REFERENCE = ("source-info",)
+FIELDS_WITH_REFERENCE = ("source-info", "artifact-cas-digest")
 
 SHOW_LIMIT_SECONDS = 900
 PLACE = re.compile(r"(?:[\w./@+%~:-]+) \[line \d+ column \d+\]")
