@@ -1,0 +1,164 @@
+"""Blobs of any size to and from a remote, by byte streams.
+
+Knows nothing of what is worth sending.  What arrives is hashed on its way to the file and compared at the end.
+
+Source: ``bytestream.proto`` in ``storage/proto``; the names of resources are described in ``remote_execution.proto``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+from grilse.remote.connection import Connection
+from grilse.remote.errors import BlobCorrupt, BlobsMissing, CallFailed
+from grilse.remote.proto.bytestream_pb2_grpc import ByteStreamStub
+from grilse.storage.digest import Digest
+from grilse.storage.proto.bytestream_pb2 import ReadRequest, WriteRequest
+
+CHUNK_BYTES = 1 << 20
+# What newer servers say to an upload of a blob that they have already.
+_ALREADY_THERE = -1
+
+
+def read_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
+    """Write a blob to `file`, going on where it was when the connection breaks.
+
+    Args:
+        connection: to the remote.
+        digest: names the blob.
+        file: open for writing at offset 0; what is in it is the blob only if this returns.
+        moved: called with the bytes of each step.
+
+    Raises:
+        BlobsMissing: the remote does not have it.
+        BlobCorrupt: it sends something else.
+        CallFailed: it does not answer.
+        OSError: the file cannot be written.
+    """
+    received = _Received(digest, file, moved)
+    name = _resource(connection, f"blobs/{digest.hash}/{digest.size}")
+    stub = connection.stub(ByteStreamStub)
+
+    def send(timeout: float, metadata: Any) -> None:
+        call = stub.Read(ReadRequest(resource_name=name, read_offset=received.size), metadata=metadata)
+        with connection.watched(call, "Read") as watch:
+            for response in call:
+                received.add(connection.url, response.data)
+                watch.moved(len(response.data))
+
+    # As long as each round of retries brings some of it, there is another one.
+    while True:
+        before = received.size
+        try:
+            connection.call("Read", send)
+            break
+        except CallFailed as error:
+            if error.code == "NOT_FOUND":
+                raise BlobsMissing(connection.url, [digest]) from error
+            if error.code != "UNAVAILABLE" or received.size < before + CHUNK_BYTES:
+                raise
+    received.check(connection.url)
+
+
+class _Received:
+    """What of a blob has arrived."""
+
+    def __init__(self, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
+        self.size = 0
+        self._digest = digest
+        self._file = file
+        self._moved = moved
+        self._hash = hashlib.sha256()
+
+    def add(self, url: str, data: bytes) -> None:
+        if self.size + len(data) > self._digest.size:
+            raise BlobCorrupt(url, self._digest, f"more than {self._digest.size} bytes")
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+        self._hash.update(data)
+        self.size += len(data)
+        self._moved(len(data))
+
+    def check(self, url: str) -> None:
+        actual = Digest(self._hash.hexdigest(), self.size)
+        if actual != self._digest:
+            raise BlobCorrupt(url, self._digest, str(actual))
+
+
+def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
+    """Upload a blob.
+
+    Args:
+        connection: to the remote.
+        digest: names the blob.
+        file: the blob, open for reading.
+        moved: called with the bytes of each step; with a negative number when the upload begins anew.
+
+    Raises:
+        CallFailed: the remote does not answer or refuses the blob (reason ``cache-too-full`` when there is no space).
+        OSError: the file cannot be read.
+    """
+    stub: Any = connection.stub(ByteStreamStub)
+
+    def send(timeout: float, metadata: Any) -> int:
+        upload = _Upload(
+            _resource(connection, f"uploads/{uuid.uuid4()}/blobs/{digest.hash}/{digest.size}"), file, moved
+        )
+        call = stub.Write.future(upload.requests(digest.size), metadata=metadata)
+        try:
+            with connection.watched(call, "Write") as watch:
+                upload.watching = watch.moved
+                return int(call.result().committed_size)
+        except CallFailed:
+            moved(-upload.sent)
+            if upload.problem is not None:
+                raise upload.problem from None
+            raise
+
+    committed = connection.call("Write", send)
+    if committed not in (digest.size, _ALREADY_THERE):
+        words = f"{committed} of {digest.size} bytes of blob {digest.hash} were kept"
+        raise CallFailed("Write", connection.url, "DATA_LOSS", words)
+
+
+class _Upload:
+    """One attempt to upload a file; its requests are made on a thread of the gRPC library."""
+
+    def __init__(self, name: str, file: BinaryIO, moved: Callable[[int], None]) -> None:
+        self.sent = 0
+        self.problem: OSError | None = None
+        self.watching: Callable[[int], None] | None = None
+        self._name = name
+        self._file = file
+        self._moved = moved
+
+    def requests(self, size: int) -> Iterator[WriteRequest]:
+        try:
+            self._file.seek(0)
+            while True:
+                data = self._file.read(CHUNK_BYTES)
+                end = self.sent + len(data)
+                last = end >= size or not data
+                yield WriteRequest(
+                    resource_name="" if self.sent else self._name,
+                    write_offset=self.sent,
+                    finish_write=last,
+                    data=data,
+                )
+                self.sent = end
+                self._moved(len(data))
+                if self.watching is not None:
+                    self.watching(len(data))
+                if last:
+                    return
+        except OSError as error:
+            # The library would only say that something is wrong with the requests.
+            self.problem = error
+
+
+def _resource(connection: Connection, name: str) -> str:
+    return f"{connection.instance}/{name}" if connection.instance else name
