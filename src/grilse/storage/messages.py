@@ -9,7 +9,6 @@ Sources: https://protobuf.dev/programming-guides/encoding, and the ``.proto`` fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from grilse.storage.digest import HASH_LENGTH, Digest
@@ -18,6 +17,7 @@ _VARINT = 0
 _FIXED64 = 1
 _BYTES = 2
 _FIXED32 = 5
+_COUNTED = (_VARINT, _BYTES)  # what has a number behind the tag
 
 NANOSECONDS = 1_000_000_000
 
@@ -107,33 +107,58 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
             raise MessageError("a number has more than 64 bits")
 
 
-def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def fields(data: bytes, *, together: int = 0) -> list[tuple[int, int | bytes]]:
     """The fields of a message as (number, value), in the order they stand; fixed-width values come as bytes.
+
+    Args:
+        data: the message.
+        together: number below 16 of a length-delimited field whose occurrences in a row come as one value, the bytes of
+            all of them with their tags: for what is long and seldom wanted.
 
     Raises:
         MessageError: `data` is not a message.
     """
+    found: list[tuple[int, int | bytes]] = []
     at = 0
     end = len(data)
+    row = together << 3 | _BYTES
     while at < end:
-        tag, at = read_varint(data, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            number, at = read_varint(data, at)
-            yield tag >> 3, number
+        tag = data[at]
+        if tag == row and together:
+            start = at
+            while at < end and data[at] == row:
+                number, at = read_varint(data, at + 1)
+                at += number
+            if at > end:
+                raise MessageError("a field is cut off")
+            found.append((together, data[start:at]))
             continue
-        if kind == _BYTES:
-            length, at = read_varint(data, at)
+        at += 1
+        if tag >= 0x80:
+            tag, at = read_varint(data, at - 1)
+        kind = tag & 7
+        if kind in _COUNTED:
+            # Most numbers take one byte, so that calling for them would be most of the work.
+            if at < end and data[at] < 0x80:
+                number = data[at]
+                at += 1
+            else:
+                number, at = read_varint(data, at)
+            if kind == _VARINT:
+                found.append((tag >> 3, number))
+                continue
         elif kind == _FIXED64:
-            length = 8
+            number = 8
         elif kind == _FIXED32:
-            length = 4
+            number = 4
         else:
             raise MessageError(f"wire type {kind} is unknown")
-        if at + length > end:
+        stop = at + number
+        if stop > end:
             raise MessageError("a field is cut off")
-        yield tag >> 3, data[at : at + length]
-        at += length
+        found.append((tag >> 3, data[at:stop]))
+        at = stop
+    return found
 
 
 def field_bytes(number: int, value: bytes) -> bytes:
@@ -302,40 +327,52 @@ def decode_listing(data: bytes) -> Listing:
     symlinks: dict[str, Node] = {}
     read_only: bool | None = None
     mtime: int | None = None
+    count = 0
     for number, value in fields(data):
-        body = as_bytes(value)
+        if type(value) is not bytes:
+            continue
         if number == 1:
-            name, node = _decode_file(body)
-            files[name] = node
+            count += 1
+            # The usual shape: a name, a digest that ends in its size, perhaps the executable flag.  All that is
+            # checked here is checked in `_decode_node` and `decode_digest`, too, where any other shape goes.
+            if value[0:1] == b"\n" and value[1] < 0x80:
+                at = 2 + value[1]
+                hashed = value[at + 4 : at + 68]
+                rest = value[at + 68 :]
+                if value[at : at + 1] == b"\x12" and value[at + 2 : at + 4] == b"\n@" and hashed.isalnum():
+                    length = value[at + 1] - 66
+                    flag = rest[length:]
+                    if 0 <= length == len(rest) - len(flag) and (flag == b"" or flag == b" \x01") and hashed.isascii():
+                        if length == 0:
+                            size = 0
+                        elif rest[0] != 0x10:
+                            raise MessageError("a digest has unknown fields")
+                        elif length == 2 and rest[1] < 0x80:
+                            size = rest[1]
+                        else:
+                            size, stop = read_varint(rest, 1)
+                            if stop != length:
+                                raise MessageError("a digest has unknown fields")
+                        files[_decode_name(value[2:at])] = FileNode(Digest(hashed.decode("ascii"), size), flag != b"")
+                        continue
+            name, digest, executable, time = _decode_node(value)
+            files[name] = FileNode(decode_digest(digest), executable, time)
         elif number == 2:
-            name, digest, _, _ = _decode_node(body)
+            count += 1
+            name, digest, _, _ = _decode_node(value)
             directories[name] = DirectoryNode(decode_digest(digest))
         elif number == 3:
-            name, target, _, _ = _decode_node(body)
+            count += 1
+            name, target, _, _ = _decode_node(value)
             symlinks[name] = SymlinkNode(target.decode("utf-8", _ERRORS))
         elif number == 5:
-            named, mtime = _decode_properties(body)
+            named, mtime = _decode_properties(value)
             if _READ_ONLY in named:
                 read_only = named[_READ_ONLY] == "true"
     nodes = {**directories, **files, **symlinks}
-    if len(nodes) != len(directories) + len(files) + len(symlinks):
+    if len(nodes) != count:
         raise MessageError("two entries of a directory have the same name")
     return Listing(nodes, read_only, mtime)
-
-
-def _decode_file(body: bytes) -> tuple[str, FileNode]:
-    """Name and node of a ``FileNode`` message."""
-    # The usual shape: short name, digest, perhaps the executable flag.  Anything else goes the slow way.
-    size = len(body)
-    if size > 4 and body[0] == 0x0A and body[1] < 0x80:
-        at = 2 + body[1]
-        if at + 2 < size and body[at] == 0x12 and body[at + 1] < 0x80:
-            end = at + 2 + body[at + 1]
-            rest = body[end:]
-            if rest == b"" or rest == b"\x20\x01":
-                return _decode_name(body[2:at]), FileNode(decode_digest(body[at + 2 : end]), rest != b"")
-    name, digest, executable, mtime = _decode_node(body)
-    return name, FileNode(decode_digest(digest), executable, mtime)
 
 
 def _decode_node(body: bytes) -> tuple[str, bytes, bool, int | None]:
@@ -361,6 +398,6 @@ def _decode_node(body: bytes) -> tuple[str, bytes, bool, int | None]:
 def _decode_name(raw: bytes) -> str:
     """A name that may stand in a directory; trees come from other machines, so this is checked here, once."""
     name = raw.decode("utf-8", _ERRORS)
-    if not name or name == "." or name == ".." or "/" in name or "\0" in name:
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
         raise MessageError(f"'{name}' cannot be the name of a file")
     return name

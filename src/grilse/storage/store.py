@@ -192,9 +192,9 @@ class Store:
         doing = f"read '{path}'"
         try:
             if status.st_size <= _SMALL:
-                data = os.read(descriptor, _SMALL + 1)
-                # A short read means the end, a file that grew meanwhile is streamed.
-                if len(data) <= _SMALL:
+                # One byte more than there should be: a file that grew meanwhile is streamed.
+                data = os.read(descriptor, status.st_size + 1)
+                if len(data) <= status.st_size:
                     digest = digest_bytes(data)
                     if not (move and self._take(digest, path, status)):
                         self._put(digest, data)
