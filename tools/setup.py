@@ -94,6 +94,16 @@ def apt_prefix() -> list[str] | None:
     return None
 
 
+def update_package_lists() -> bool:
+    """Fetch the lists of Debian packages; False where this user or this system cannot."""
+    prefix = apt_prefix()
+    if prefix is None:
+        return False
+    say("fetching the lists of Debian packages")
+    run([*prefix, "apt-get", "update"], limit=INSTALL_LIMIT_SECONDS, quiet=True)
+    return True
+
+
 def install_packages(names: Sequence[str]) -> bool:
     """Install Debian packages; False where this user or this system cannot."""
     prefix = apt_prefix()
@@ -105,8 +115,7 @@ def install_packages(names: Sequence[str]) -> bool:
     try:
         run(install, limit=INSTALL_LIMIT_SECONDS, quiet=True, environment=settings)
     except SetupFailed:
-        # A fresh machine has no package lists yet
-        run([*prefix, "apt-get", "update"], limit=INSTALL_LIMIT_SECONDS, quiet=True, environment=settings)
+        update_package_lists()
         run(install, limit=INSTALL_LIMIT_SECONDS, quiet=True, environment=settings)
     return True
 
@@ -171,8 +180,15 @@ def grilse(project: Path, *words: str | Path) -> None:
 def build_compile() -> None:
     """Build `examples/compile` in a sandbox on a base system made of Debian packages, check it out and run it."""
     project = ROOT / "examples" / "compile"
-    say("making the base system from Debian packages (kept in .cache for the next time)")
-    run([executable("python"), ROOT / "tools" / "make-base-system"])
+    say("making the base system of Debian packages")
+    make = [executable("python"), ROOT / "tools" / "make-base-system"]
+    try:
+        run(make)
+    except SetupFailed:
+        # A fresh machine has no package lists yet
+        if not update_package_lists():
+            raise
+        run(make)
     say("building examples/compile")
     grilse(project, "build", "hello.bst")
     output = SCRATCH / "compile"
