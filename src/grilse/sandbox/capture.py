@@ -36,7 +36,7 @@ class Capture:
     Args:
         stacks: reads the layers below.
         known: files whose content is known.
-        mtimes: whether modification times of regular files are kept.
+        mtimes: whether modification times of regular files and directories are kept.
         move: whether the content of new files may be taken away from the upper directory: nothing may run on it
             any more.
         settle: whether what stays is given the modes and times that it has when it is staged anew, and what is not
@@ -78,10 +78,12 @@ class Capture:
                 frames.append(self._open(name, below, f"{frame.path}/{name}"))
                 continue
             frames.pop()
-            digest = store.add_listing(Listing(self._stacks.nodes(frame.nodes)))
+            mtime = kept_mtime(os.stat(frame.path)) if self._mtimes else None
+            digest = store.add_listing(Listing(self._stacks.nodes(frame.nodes), None, mtime))
             if self._settle:
+                time = STAGED_MTIME_NS if mtime is None else mtime
                 os.chmod(frame.path, DIRECTORY_MODE)
-                os.utime(frame.path, ns=(STAGED_MTIME_NS, STAGED_MTIME_NS))
+                os.utime(frame.path, ns=(time, time))
             if not frames:
                 return digest
             frames[-1].nodes[frame.name] = (digest,)

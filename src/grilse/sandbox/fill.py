@@ -80,13 +80,14 @@ class Filler:
             OSError: something cannot be written.
         """
         todo = [(digest, path)]
-        made: list[str] = []
+        made: list[tuple[str, int | None]] = []
         size = 0
         while todo:
             current, directory = todo.pop()
-            made.append(directory)
+            listing = self.store.listing(current)
+            made.append((directory, listing.mtime))
             prefix = directory + "/"
-            for name, node in self.store.listing(current).nodes.items():
+            for name, node in listing.nodes.items():
                 target = prefix + name
                 size += _BLOCK
                 if type(node) is FileNode:
@@ -98,15 +99,16 @@ class Filler:
                 elif isinstance(node, SymlinkNode):
                     self.symlink(node, target)
         # Writing into a directory changes its time, so these come last; parents stand before their children.
-        for directory in reversed(made):
-            self.directory(directory)
+        for directory, mtime in reversed(made):
+            self.directory(directory, mtime)
         return size
 
-    def directory(self, path: str) -> None:
-        """Give a directory the mode and time of a staged one."""
+    def directory(self, path: str, mtime: int | None = None) -> None:
+        """Give a directory the mode of a staged one, and its time in nanoseconds or that of staged ones."""
         if self._modes:
             os.chmod(path, DIRECTORY_MODE)
-        os.utime(path, ns=(STAGED_MTIME_NS, STAGED_MTIME_NS))
+        time = STAGED_MTIME_NS if mtime is None else mtime
+        os.utime(path, ns=(time, time))
 
     def symlink(self, node: SymlinkNode, path: str) -> None:
         """Make a symbolic link."""

@@ -69,7 +69,9 @@ class Session:
         # What is seen at the root if that is known, None after a command ran.
         self._seen: Stack | None = self._lower or (EMPTY,)
         upper = f"{self._scratch.path}/upper"
-        self._upper = Upper(self._stacks, Filler(trees.store, self._known), upper)
+        filler = Filler(trees.store, self._known)
+        filler.directory(upper)
+        self._upper = Upper(self._stacks, filler, upper)
         self.view = View(self._stacks, self._lower, upper)
 
     def __enter__(self) -> Session:
@@ -164,7 +166,7 @@ class Session:
 
         Args:
             path: absolute path of the directory.
-            mtimes: whether modification times of regular files are kept.
+            mtimes: whether modification times of regular files and directories are kept.
             last: whether the session ends after this: new files are moved into the store, so that the directory is
                 not to be looked at, run on or captured again.
 

@@ -73,7 +73,7 @@ class SandboxRun:
         outputs: absolute directories that are captured afterwards, whether a command failed or not.
         layers: directories whose overlay comes close to `root`, bottom first (the staged artifacts): they are
             unpacked once for all sandboxes.  They never change what is staged, only what it costs.
-        mtimes: whether modification times of regular files are captured (for workspaces).
+        mtimes: whether modification times of regular files and directories are captured (for workspaces).
     """
 
     root: Digest

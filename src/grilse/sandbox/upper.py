@@ -71,11 +71,20 @@ class Upper:
             OSError: something cannot be written.
         """
         todo = [(lower, seen, wanted, "")]
+        times: list[tuple[str, int | None]] = []
         while todo:
             below, now, then, place = todo.pop()
             if now == (then,):
                 continue
+            mtime = self._stacks.store.listing(then).mtime
+            if mtime is not None:
+                self.ensure(place)
+            times.append((self.path + place, mtime))
             todo += self._level(below, now, then, place)
+        # Writing into a directory changes its time, so these come last; parents stand before their children.
+        for path, mtime in reversed(times):
+            if os.path.isdir(path):
+                self._filler.directory(path, mtime)
 
     def _level(self, lower: Stack, seen: Stack, wanted: Digest, place: str) -> list[tuple[Stack, Stack, Digest, str]]:
         """Change one directory; returns the subdirectories that are to be looked at in turn."""
@@ -110,7 +119,6 @@ class Upper:
                     self._filler.tree(node_wanted.digest, target)
                 elif isinstance(node_wanted, SymlinkNode):
                     self._filler.symlink(node_wanted, target)
-            self._filler.directory(directory)
         return deeper
 
     def make(self, place: str, lower: Stack, names: Sequence[str], *, directory: bool) -> None:
@@ -125,7 +133,8 @@ class Upper:
         Raises:
             OSError: it cannot be made.
         """
-        path = first = self.ensure(place)
+        path = parent = self.ensure(place)
+        before = os.stat(parent)
         for number, name in enumerate(names):
             path = f"{path}/{name}"
             self._remove(path)
@@ -136,8 +145,9 @@ class Upper:
                 self._filler.directory(path)
             else:
                 self._filler.file(FileNode(EMPTY, False), path)
-            self._filler.directory(os.path.dirname(path))
-        self._filler.directory(first)
+            if number:
+                self._filler.directory(os.path.dirname(path))
+        os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def _lower_at(self, lower: Stack, name: str, place: str) -> Stack:
         """The layers that show through at a directory that is seen at `place`."""
@@ -157,11 +167,14 @@ class Upper:
         while not os.path.isdir(path):
             missing.append(path)
             path = os.path.dirname(path)
-        for directory in reversed(missing):
-            os.mkdir(directory, DIRECTORY_MODE)
-        for directory in [*missing, path]:
-            self._filler.directory(directory)
-        return missing[0] if missing else path
+        if missing:
+            before = os.stat(path)
+            for directory in reversed(missing):
+                os.mkdir(directory, DIRECTORY_MODE)
+            for directory in missing:
+                self._filler.directory(directory)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return self.path + place
 
     def _remove(self, path: str) -> None:
         try:

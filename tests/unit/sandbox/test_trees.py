@@ -17,6 +17,7 @@ from grilse.sandbox.stack import Stacks
 from grilse.sandbox.upper import Upper
 from grilse.sandbox.view import Kind, View
 from grilse.storage.digest import EMPTY, Digest
+from grilse.storage.messages import DirectoryNode, FileNode, Listing
 from grilse.storage.store import Store
 
 from .conftest import Tree, get, put
@@ -201,6 +202,18 @@ def test_a_tree_deeper_than_the_interpreter_recurses_is_staged_and_captured(stor
 
 
 def _wrap(store: Store, inner: Digest) -> Digest:
-    from grilse.storage.messages import DirectoryNode, Listing
-
     return store.add_listing(Listing({"d": DirectoryNode(inner)}))
+
+
+def test_times_that_a_tree_holds_are_staged_and_captured_again(store: Store, tmp_path: Path) -> None:
+    file = FileNode(store.add_bytes(b"1"), False, 1_000_002_000)
+    inner = store.add_listing(Listing({"f": file}, None, 2_000_003_000))
+    wanted = store.add_listing(Listing({"d": DirectoryNode(inner), "g": file}, None, 3_000_004_000))
+    for number, layers in enumerate(([], [put(store, {"d": {"f": "1"}, "g": "1"})])):
+        root = _Root(store, tmp_path / f"upper{number}", layers)
+        root.stage(wanted)
+        times = [os.stat(f"{root.path}/{name}").st_mtime_ns for name in ("d/f", "d", "g", "")]
+        assert times == [1_000_002_000, 2_000_003_000, 1_000_002_000, 3_000_004_000]
+        for _ in range(2):
+            assert root.captured(mtimes=True, settle=True) == wanted
+        assert get(store, root.captured()) == {"d": {"f": "1"}, "g": "1"}
