@@ -132,20 +132,21 @@ def compare_project(
     without a reference are asked in a second question, of the elements that have one.
     """
     tool = tool or grilse()
-    first = tuple(field for field in fields if field not in FIELDS_WITH_REFERENCE)
+    first = tuple(dict.fromkeys([field for field in fields if field not in FIELDS_WITH_REFERENCE] + ["full-key"]))
     question = Question(path, tuple(targets), tuple(options), first, deps)
     bst, ours = oracle.ask(question), tool.ask(question, home)
     second = tuple(field for field in fields if field in FIELDS_WITH_REFERENCE)
     if second and bst.refusal is None and ours.refusal is None:
-        complete = tuple(name for name, values in bst.elements.items() if _can_be_named(name, values))
+        complete = tuple(name for name, values in bst.elements.items() if _has_key(values))
         if complete:
             question = replace(question, targets=complete, fields=second, deps="none")
             bst, ours = _joined(bst, oracle.ask(question)), _joined(ours, tool.ask(question, home))
     return compare_answers(str(path), bst, ours)
 
 
-def _can_be_named(name: str, values: dict[str, str]) -> bool:
-    return values.get("state") not in ("no reference", "junction")
+def _has_key(values: dict[str, str]) -> bool:
+    """Whether the element and all it depends on have their references: else its key is a row of question marks."""
+    return values.get("state") != "junction" and "?" not in values["full-key"]
 
 
 def _joined(first: Answer, second: Answer) -> Answer:
