@@ -214,11 +214,9 @@ class Session:
         """Make the directories of the overlay in the scratch directory."""
         path = self._scratch.path
         os.mkdir(f"{path}/upper")
-        os.mkdir(f"{path}/root")
         # Short names keep the options of hundreds of layers within the page that mount() takes.
-        os.mkdir(f"{path}/l")
         for number, layer in enumerate(self._layers):
-            os.symlink(os.path.abspath(layer), f"{path}/l/{number}")
+            os.symlink(os.path.abspath(layer), f"{path}/{number}")
 
     @contextmanager
     def _opened(self, command: Command, parent: int, status: int) -> Iterator[Launch]:
@@ -231,7 +229,8 @@ class Session:
             raise SandboxError(f"Staged artifacts do not provide command '{command.argv[0]}'", reason="missing-command")
         self._seen = None
         path = self._scratch.path
-        root = f"{path}/root" if self._layers else f"{path}/upper"
+        # The overlay is mounted over its own upper directory, in a namespace of its own.
+        root = f"{path}/upper"
         mount = ["", ""]
         with _disk("prepare a sandbox"):
             make_places(self.view, self._upper, command)
@@ -239,9 +238,9 @@ class Session:
             if self._layers:
                 # A work directory that was used on a volatile mount cannot be used again.
                 workdir = os.path.basename(tempfile.mkdtemp(dir=path, prefix="work-"))
-                mount = [root, _options(len(self._layers), workdir)]
+                mount = ["upper", _options(len(self._layers), workdir)]
         inner = bubblewrap.arguments(self._means.bwrap, command, root, protection, status=status, lock=True)
-        outer = [sys.executable, "-I", "-S", enter.__file__, str(parent), f"{path}/l", *mount]
+        outer = [sys.executable, "-I", "-S", enter.__file__, str(parent), path, *mount]
         outer += [os.path.abspath(self._scratch.lock_path), str(status)]
         # The interpreter may need this one to find its own library; nothing of it reaches the sandbox.
         environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
@@ -257,9 +256,9 @@ class Session:
 
 
 def _options(layers: int, workdir: str) -> str:
-    """Options of the overlay, relative to the directory that holds the links to the layers."""
+    """Options of the overlay, relative to the scratch directory."""
     lower = ":".join(str(number) for number in range(layers))
-    return f"lowerdir={lower},upperdir=../upper,workdir=../{workdir},userxattr,index=off"
+    return f"lowerdir={lower},upperdir=upper,workdir={workdir},userxattr,index=off"
 
 
 @contextmanager
