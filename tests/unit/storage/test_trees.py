@@ -87,7 +87,9 @@ def test_any_tree_survives_an_archive(tmp_path_factory: pytest.TempPathFactory, 
     (base / "out").mkdir()
     with tarfile.open(fileobj=buffer) as archive:
         assert all(member.mtime == 1321009871 and member.uid == 0 for member in archive)
-        archive.extractall(base / "out", filter="fully_trusted")
+        # Not the argument "filter": early releases of Python 3.11 do not have it.
+        archive.extraction_filter = lambda member, path: member
+        archive.extractall(base / "out")
     assert look(base / "out") == tree
 
 
