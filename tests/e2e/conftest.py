@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from .terminal import VirtualTerminal
 
 SOURCE = Path(__file__).parents[2] / "src"
 FAKE_BACKEND = Path(__file__).parent / "fake" / "backend.py"
@@ -52,3 +55,19 @@ def run_fake(fake_environment: Callable[[str], dict[str, str]]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def on_terminal(fake_environment: Callable[[str], dict[str, str]]) -> Iterator[Callable[..., VirtualTerminal]]:
+    """Runs grilse with a scripted backend on a virtual terminal."""
+    opened: list[VirtualTerminal] = []
+
+    def run(script: str, *words: str, **settings: Any) -> VirtualTerminal:
+        environment = {**fake_environment(script), **settings.pop("environment", {})}
+        terminal = VirtualTerminal([sys.executable, "-m", "grilse", *words], environment, **settings)
+        opened.append(terminal)
+        return terminal
+
+    yield run
+    for terminal in opened:
+        terminal.close()

@@ -11,17 +11,15 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Run one session; `argv` is ``[role, control descriptor, events descriptor]``."""
-    from multiprocessing.connection import Connection
-
-    from .. import __version__
+    from .. import __version__, platform
     from ..protocol.channel import Channel
     from ..protocol.events import Event
     from ..protocol.requests import Command, Hello, Request
 
     control: Channel[Event | Hello, Request | Command] = Channel(
-        Connection(int(argv[1])), Event | Hello, Request | Command
+        platform.adopt_connection(int(argv[1])), Event | Hello, Request | Command
     )
-    events: Channel[Event | Hello, Event] = Channel(Connection(int(argv[2])), Event | Hello, Event)
+    events: Channel[Event | Hello, Event] = Channel(platform.adopt_connection(int(argv[2])), Event | Hello, Event)
     hello = Hello(role="backend", program=__version__, pid=os.getpid())
     control.send(hello)
     events.send(hello)

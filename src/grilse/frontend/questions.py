@@ -5,9 +5,13 @@ Knows nothing of terminals or of who asks.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..protocol.events import Prompt
+
+# What special keys send (ECMA-48 control sequences and single shifts), and letters pressed together with Alt.
+_SEQUENCE = re.compile(rb"\x1b(?:[\[O][0-9;?<]*[@-~]?|[^\[O])?", re.DOTALL)
 
 # What each choice does, in the words of the question.
 _FAILURE = {
@@ -75,10 +79,7 @@ def answers(keys: bytes, question: Question) -> str | None:
     Bytes that are no letters, of whatever encoding, and sequences of special keys mean nothing.
     """
     by_key = {choice[0]: choice for choice in question.choices}
-    for byte in keys:
-        if byte == 0x1B:
-            # The rest of what was read belongs to the sequence of a special key.
-            return None
+    for byte in _SEQUENCE.sub(b"", keys):
         if byte in (0x0A, 0x0D):
             return question.choices[0]
         choice = by_key.get(chr(byte).lower()) if byte < 0x80 else None

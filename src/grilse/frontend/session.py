@@ -21,8 +21,8 @@ from .session_log import EventReader
 
 # Seconds that events are still read for after the result, should the backend not close their channel.
 DRAIN_TIMEOUT = 2.0
-# Seconds that the result may come after the end of the events.
-RESULT_TIMEOUT = 1.0
+# Seconds that the result may come after the end of the events, or of the backend.
+RESULT_TIMEOUT = 0.8
 # Events given to a display at a time when many are read from the log.
 BATCH = 1000
 
@@ -163,6 +163,9 @@ class Session:
             wanted: list[Any] = [stream] if self._events_open else []
             if self._control_open:
                 wanted.append(control)
+            if deadline is None:
+                # A dead backend's channels may be held open by what it has started.
+                wanted.append(self.backend.process.sentinel)
             ready = self._wait(wanted, deadline)
             if stream in ready:
                 self._receive_events()
@@ -172,7 +175,9 @@ class Session:
                 return
             if deadline is None and self._result is not None:
                 deadline = time.monotonic() + DRAIN_TIMEOUT
-            elif deadline is None and not (self._events_open and self._control_open):
+            elif deadline is None and (
+                self.backend.process.sentinel in ready or not (self._events_open and self._control_open)
+            ):
                 deadline = time.monotonic() + RESULT_TIMEOUT
 
     def _receive_events(self) -> None:

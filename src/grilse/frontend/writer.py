@@ -15,6 +15,8 @@ from collections.abc import Callable
 CHUNK = 2048
 # Seconds from which a piece that took so long tells how fast the reader is; less is the system's buffer.
 TELLING_TIME = 0.02
+# Bytes a second that a reader is believed to take before it is known, at most, and how its credit grows.
+FIRST_RATE, FASTEST_RATE, GROWTH = 32_000.0, 1_000_000.0, 1.5
 
 
 class Writer:
@@ -31,7 +33,7 @@ class Writer:
         self._backlog = 0
         self._busy = False
         self._broken: set[int] = set()
-        self._rate = float("inf")
+        self._rate = FIRST_RATE
         self._thread: threading.Thread | None = None
 
     @property
@@ -41,7 +43,7 @@ class Writer:
 
     @property
     def rate(self) -> float:
-        """Bytes a second that the reader of late took; infinity while it never was slow."""
+        """Bytes a second that the reader seems to take: measured where it was slow, else growing with what it took."""
         return self._rate
 
     def broken(self, descriptor: int) -> bool:
@@ -101,10 +103,10 @@ class Writer:
 
     def _judge(self, size: int, seconds: float) -> None:
         if seconds >= TELLING_TIME:
-            rate = size / seconds
-            self._rate = rate if self._rate == float("inf") else (self._rate + rate) / 2
-        elif size > 2 * CHUNK:
-            self._rate = float("inf")
+            self._rate = (self._rate + size / seconds) / 2
+        elif size * 8 > self._rate:
+            # Much, and taken at once.
+            self._rate = min(FASTEST_RATE, self._rate * GROWTH)
 
     def _write(self, descriptor: int, data: bytes) -> None:
         view = memoryview(data)

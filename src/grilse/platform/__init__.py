@@ -6,6 +6,7 @@ if sys.platform == "win32":
     from .windows import (
         PipeEnd,
         Process,
+        adopt_connection,
         anonymous_file,
         become_subreaper,
         die_with_parent,
@@ -23,6 +24,7 @@ else:
     from .posix import (
         PipeEnd,
         Process,
+        adopt_connection,
         anonymous_file,
         become_subreaper,
         die_with_parent,
@@ -40,6 +42,7 @@ else:
 __all__ = [
     "PipeEnd",
     "Process",
+    "adopt_connection",
     "anonymous_file",
     "become_subreaper",
     "die_with_parent",

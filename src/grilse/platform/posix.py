@@ -54,6 +54,17 @@ def duplex_pipe() -> tuple[PipeEnd, PipeEnd]:
     return PipeEnd(here), PipeEnd(there)
 
 
+def adopt_connection(number: int) -> Connection:
+    """A connection that this process was started with, by its number; what it starts itself does not inherit it.
+
+    Else the end of a process would go unnoticed as long as anything that it started is alive.
+    """
+    from multiprocessing.connection import Connection
+
+    os.set_inheritable(number, False)
+    return Connection(number)
+
+
 def anonymous_file() -> int:
     """A descriptor of an empty file without a name, for a started process's standard error."""
     if hasattr(os, "memfd_create"):

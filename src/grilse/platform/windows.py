@@ -46,6 +46,15 @@ def duplex_pipe() -> tuple[PipeEnd, PipeEnd]:
     return PipeEnd(here), PipeEnd(there)
 
 
+def adopt_connection(number: int) -> Connection:
+    """A connection that this process was started with, by the number of its handle; not inherited any further."""
+    from multiprocessing import connection
+
+    os.set_handle_inheritable(number, False)  # type: ignore[attr-defined]
+    adopted: Connection = connection.PipeConnection(number)  # type: ignore[attr-defined]
+    return adopted
+
+
 def anonymous_file() -> int:
     """A descriptor of a file that goes when it is closed, for a started process's standard error."""
     import tempfile

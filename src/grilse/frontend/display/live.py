@@ -24,11 +24,11 @@ REDRAW_INTERVAL = 0.09
 CLOCK_INTERVAL = 1.0
 # Seconds that nothing is drawn at first, so that a quick command draws no area at all.
 QUIET_START = 0.3
-# Bytes of a frame: as many as a terminal takes in about a quarter of a second, within these bounds.
+# Seconds that a terminal may take for a frame, and bytes of a frame at least and at most.
 FRAME_TIME = 0.25
 FRAME_BYTES = (1024, 64 * 1024)
-# Bytes of the last frame, which a terminal may take a whole second for.
-LAST_TIME = 0.8
+# Seconds that it may take for the last frame.
+LAST_TIME = 0.5
 
 
 class _Pending(NamedTuple):
@@ -45,7 +45,7 @@ class Terminal(NamedTuple):
     Attributes:
         put: queues bytes to be written.
         backlog: bytes queued and not yet written.
-        rate: bytes a second that it takes, or infinity while it was never slow.
+        rate: bytes a second that it takes, as far as is known.
         size: columns and rows.
     """
 
