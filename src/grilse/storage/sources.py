@@ -46,6 +46,7 @@ class SourceCache:
 
     def __init__(self, store: Store, *, together: bool = False) -> None:
         self.store = store
+        self.together = together
         self.base = os.path.join(store.cachedir, "elementsources" if together else "source_protos")
 
     def lookup(self, name: str, *, touch: bool = True) -> Digest | None:

@@ -1,0 +1,209 @@
+"""Pulls artifacts from remotes, pushes them there, and asks whether they have them.
+
+Knows bst's protocol: an index knows the digest of an artifact's record by the artifact's name, a storage has the record
+and all that it names.  Does not know elements: names, keys and what to show come from the caller.
+
+The texts of messages are those that people who read logs of BuildStream look for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grilse.protocol.errors import ArtifactError, CasError, RemoteError
+from grilse.remote import asset, transfer
+from grilse.remote.config import RemoteConfig
+from grilse.remote.connection import Connection
+from grilse.remote.errors import FULL
+from grilse.remote.session import Exchange, Trouble, each_storage, find_digest
+from grilse.storage.artifacts import Artifact, ArtifactCache, artifact_name, decode_artifact, encode_artifact
+from grilse.storage.digest import Digest
+from grilse.storage.messages import MessageError
+from grilse.storage.store import Store
+
+_VERSION = 2
+
+
+def pull_artifact(
+    exchange: Exchange,
+    cache: ArtifactCache,
+    project: str,
+    element: str,
+    key: str,
+    *,
+    shown: str = "",
+    buildtrees: bool = False,
+    required: bool = False,
+) -> Artifact | None:
+    """Bring an artifact into the local cache, if a remote has it.
+
+    Args:
+        exchange: with the remotes for artifacts of the element's project.
+        cache: the local cache.
+        project: name of the element's project.
+        element: name of the element.
+        key: any cache key of the artifact.
+        shown: the key as messages show it; by default its first eight digits.
+        buildtrees: whether to fetch the build tree, sources and sandbox that belong to it as well.
+        required: whether trouble with the remotes is an error, instead of a warning and no artifact.
+
+    Returns:
+        The artifact, complete and known locally under all its keys; None if no remote has all of it.
+
+    Raises:
+        ArtifactError: `required`, and remotes were in trouble.
+        CasError: the local cache cannot be written.
+    """
+    shown = shown or key[:8]
+    uris = [asset.ARTIFACT_URN + artifact_name(project, element, key)]
+    trouble = Trouble(exchange)
+
+    def unknown(remote: RemoteConfig) -> str:
+        return f"Remote ({remote.url}) does not have artifact {shown} cached"
+
+    digest = find_digest(
+        exchange, trouble, lambda connection: asset.fetch_blob(connection, uris), f"Pulling artifact {shown}", unknown
+    )
+    if digest is not None:
+
+        def fetch(connection: Connection) -> Sequence[Digest]:
+            return _fetch(connection, cache.store, digest, buildtrees, exchange)
+
+        remote = each_storage(exchange, trouble, fetch, f"Pulling data for artifact {shown}", unknown)
+        if remote is not None:
+            artifact = _read(cache.store, digest)
+            _keep(cache, project, element, key, artifact)
+            exchange.say("info", f"Pulled artifact {shown} <- {remote.url}")
+            return artifact
+    if trouble.errors and required:
+        raise ArtifactError(f"Failed to pull artifact {shown}", detail=trouble.detail, temporary=True)
+    return None
+
+
+def _fetch(
+    connection: Connection, store: Store, digest: Digest, buildtrees: bool, exchange: Exchange
+) -> Sequence[Digest]:
+    """Fetch an artifact's record and content; returns what the remote lacks."""
+    missing = transfer.fetch_blobs(connection, store, [digest])
+    if missing:
+        return missing
+    artifact = _read(store, digest)
+    trees = artifact.trees() if buildtrees else [artifact.files] if artifact.files is not None else []
+    files, missing = transfer.fetch_directories(connection, store, trees)
+    return missing or transfer.fetch_blobs(connection, store, [*artifact.blobs(), *files], exchange.report)
+
+
+def _read(store: Store, digest: Digest) -> Artifact:
+    try:
+        artifact = decode_artifact(store.read(digest))
+    except MessageError as error:
+        raise RemoteError(f"Blob {digest.hash} is not the record of an artifact: {error}") from error
+    if artifact.version != _VERSION:
+        raise RemoteError(f"The artifact's record {digest.hash} is of version {artifact.version}, not {_VERSION}")
+    return artifact
+
+
+def _keep(cache: ArtifactCache, project: str, element: str, key: str, artifact: Artifact) -> None:
+    cache.write(project, element, artifact)
+    for other in dict.fromkeys((key, artifact.strict_key)):
+        if other and other not in (artifact.strong_key, artifact.weak_key):
+            cache.link(project, element, artifact.strong_key, other)
+
+
+def push_artifact(
+    exchange: Exchange, cache: ArtifactCache, project: str, element: str, artifact: Artifact, *, shown: str = ""
+) -> bool:
+    """Upload an artifact to all remotes that we may push to: content first, then its name.
+
+    Args:
+        exchange: with the remotes for artifacts of the element's project.
+        cache: the local cache, which has all of the artifact.
+        project: name of the element's project.
+        element: name of the element.
+        artifact: from the local cache.
+        shown: the key as messages show it; by default the first eight digits of the strong key.
+
+    Returns:
+        Whether any index did not know it before.
+
+    Raises:
+        ArtifactError: something of it is not here, or a remote failed.
+    """
+    shown = shown or artifact.strong_key[:8]
+    record = cache.store.add_bytes(encode_artifact(artifact))
+    taken = False
+    for remote in exchange.storages(push=True):
+        taken |= _push_content(exchange, cache.store, artifact, record, remote, shown)
+    if not taken:
+        return False
+    keys = dict.fromkeys((artifact.strong_key, artifact.weak_key))
+    uris = [asset.ARTIFACT_URN + artifact_name(project, element, key) for key in keys]
+    pushed = False
+    for remote in exchange.indexes(push=True):
+        pushed |= _push_name(exchange, artifact, record, remote, uris, shown)
+    return pushed
+
+
+def _push_content(
+    exchange: Exchange, store: Store, artifact: Artifact, record: Digest, remote: RemoteConfig, shown: str
+) -> bool:
+    """Whether a storage has all of the artifact now."""
+    exchange.say("status", f"Pushing data from artifact {shown} -> {remote.url}")
+    try:
+        digests = [record, *artifact.blobs()]
+        for tree in artifact.trees():
+            digests += transfer.tree_digests(store, tree)
+        count = transfer.push_blobs(exchange.connections.get(remote), store, digests, exchange.report)
+    except RemoteError as error:
+        if error.reason == FULL:
+            exchange.say("warn", f"Remote ({remote.url}) has no space for artifact {shown}", detail=error.message)
+            return False
+        raise _push_error(f"Failed to push artifact blobs: {error.message}", error) from error
+    except CasError as error:
+        raise ArtifactError(f"Failed to push artifact {shown}: {error.message}", detail=error.detail) from error
+    if count:
+        exchange.say("info", f"Pushed data from artifact {shown} -> {remote.url}")
+    else:
+        exchange.say("info", f"Remote ({remote.url}) already has all data of artifact {shown} cached")
+    return True
+
+
+def _push_name(
+    exchange: Exchange, artifact: Artifact, record: Digest, remote: RemoteConfig, uris: Sequence[str], shown: str
+) -> bool:
+    """Whether an index was told something new."""
+    exchange.say("status", f"Pushing artifact {shown} -> {remote.url}")
+    try:
+        connection = exchange.connections.get(remote)
+        # Each name may stand for something else by now, or for nothing.
+        if all(asset.fetch_blob(connection, [uri]) == record for uri in uris):
+            exchange.say("info", f"Remote ({remote.url}) already has artifact {shown} cached")
+            return False
+        asset.push_blob(connection, uris, record, blobs=artifact.blobs(), directories=artifact.trees())
+    except RemoteError as error:
+        raise _push_error(f"Failed to push artifact {shown}: {error.message}", error) from error
+    exchange.say("info", f"Pushed artifact {shown} -> {remote.url}")
+    return True
+
+
+def query_artifact(exchange: Exchange, project: str, element: str, key: str) -> bool:
+    """Whether an index knows an artifact.
+
+    Raises:
+        ArtifactError: no index knows it, and some gave no answer.
+    """
+    uris = [asset.ARTIFACT_URN + artifact_name(project, element, key)]
+    errors: list[RemoteError] = []
+    for remote in exchange.indexes():
+        try:
+            if asset.fetch_blob(exchange.connections.get(remote), uris) is not None:
+                return True
+        except RemoteError as error:
+            errors.append(error)
+    if errors:
+        raise _push_error(errors[0].message, errors[0])
+    return False
+
+
+def _push_error(message: str, error: RemoteError) -> ArtifactError:
+    return ArtifactError(message, detail=error.detail, reason=error.reason, temporary=error.temporary)
