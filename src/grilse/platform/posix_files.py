@@ -95,3 +95,10 @@ def thread_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def umask() -> int:
+    """The mask for the modes of new files; another thread may find it changed for an instant."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -57,3 +57,10 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 def thread_count() -> int:
     """How many processors this process may use."""
     return os.cpu_count() or 1
+
+
+def umask() -> int:
+    """The mask for the modes of new files, of which the system knows only the write bit."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -263,3 +263,8 @@ def _not_scalar(name: str, node: Node, base: Variables | None) -> LoadError:
         reason=LoadErrorReason.ILLEGAL_COMPOSITE if replaces else LoadErrorReason.INVALID_DATA,
         where=str(node.get_provenance()),
     )
+
+
+def references(text: str) -> list[str]:
+    """The names of the variables that a text refers to, in order, perhaps more than once."""
+    return _REFERENCE.findall(text)

@@ -25,7 +25,9 @@ class PluginRecord(msgspec.Struct, frozen=True, array_like=True):
         module: stable name under which the module is imported, the same in every process.
         path: the Python file to import; "" for a core plugin (imported by `module`).
         defaults: YAML file of defaults beside the plugin, or "".
-        package: distribution name and version of a pip plugin, for display, or "".
+        package: name and version of a Python package, directory in the project, or junction with what is behind it:
+            for display.
+        setup: the function of the module that gives the plugin's class.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class PluginRecord(msgspec.Struct, frozen=True, array_like=True):
     path: str = ""
     defaults: str = ""
     package: str = ""
+    setup: str = "setup"
 
 
 class SourceRecord(msgspec.Struct, frozen=True):

@@ -81,9 +81,7 @@ class StatCache:
 
     def note(self, path: str, status: os.stat_result, digest: Digest) -> None:
         """Remember that the file had `digest`; `status` must be from before it was read."""
-        youngest = max(status.st_mtime_ns, status.st_ctime_ns)
-        grain = _FINE_GRAIN if status.st_ctime_ns % 1_000_000_000 else _COARSE_GRAIN
-        if digest.size != status.st_size or youngest + grain > self._now:
+        if digest.size != status.st_size or not settled(status, self._now):
             return
         self._new[path] = _Entry(
             status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, bytes.fromhex(digest.hash)
@@ -118,6 +116,13 @@ class StatCache:
         if table.version != _VERSION or table.root != self._root or table.device != self._device:
             return {}
         return table.entries
+
+
+def settled(status: os.stat_result, now: int) -> bool:
+    """Whether any later change of a file would show in its status; `now` is in nanoseconds."""
+    youngest = max(status.st_mtime_ns, status.st_ctime_ns)
+    grain = _FINE_GRAIN if status.st_ctime_ns % 1_000_000_000 else _COARSE_GRAIN
+    return youngest + grain <= now
 
 
 def _device(path: str) -> int:

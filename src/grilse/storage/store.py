@@ -200,7 +200,7 @@ class Store:
                         self._put(digest, data)
                     return digest
                 os.lseek(descriptor, 0, os.SEEK_SET)
-            digest = _hash_descriptor(descriptor)
+            digest = hash_descriptor(descriptor)
             if move and self._take(digest, path, status):
                 return digest
             if self._use(digest):
@@ -226,7 +226,7 @@ class Store:
                     yield file
                     file.flush()
                     os.lseek(file.fileno(), 0, os.SEEK_SET)
-                    actual = _hash_descriptor(file.fileno())
+                    actual = hash_descriptor(file.fileno())
                 if actual != digest:
                     raise CasError(f"Blob {digest} was received as {actual}", reason="corrupt-blob")
                 self._publish(temporary, digest)
@@ -306,7 +306,7 @@ class Store:
             try:
                 self.clones = clone_or_copy(descriptor, copy, size, clone=self.clones)
                 os.lseek(copy, 0, os.SEEK_SET)
-                digest = _hash_descriptor(copy)
+                digest = hash_descriptor(copy)
             finally:
                 os.close(copy)
             self._publish(temporary, digest)
@@ -381,7 +381,7 @@ def _missing(digest: Digest) -> CasError:
     return CasError(f"Blob {digest} is not in the local cache", reason="missing-blob")
 
 
-def _hash_descriptor(descriptor: int) -> Digest:
+def hash_descriptor(descriptor: int) -> Digest:
     """Digest of what an open file holds from its offset on."""
     state = hashlib.sha256()
     size = 0

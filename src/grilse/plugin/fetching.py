@@ -1,0 +1,85 @@
+"""Tries the mirrors of a source one after the other, to fetch or to track it.
+
+Must not know how a source downloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .exceptions import BstError
+
+if TYPE_CHECKING:
+    from .aliases import AliasSubstitution
+    from .source import Source
+
+_T = TypeVar("_T")
+
+
+def fetch(source: Source, **arguments: Any) -> None:
+    """Make sure that what a source's ref names is on this machine.
+
+    Args:
+        source: the source.
+        arguments: for `Source.fetch`: the directory of previous sources, where the source wants it.
+
+    Raises:
+        SourceError: the last error, if no mirror has it.
+    """
+    state = source._grilse
+    with state.host.silenced():
+        fetchers = source.get_source_fetchers()
+    if fetchers:
+        _each_fetcher(source, iter(fetchers))
+        return
+    alias = source._alias()
+    if not alias:
+        source.fetch(**arguments)
+        return
+    _first(
+        state.project.aliases.uris(alias),
+        lambda mirror: source._for_mirror(alias, mirror).fetch(**arguments),
+    )
+
+
+def track(source: Source, **arguments: Any) -> Any:
+    """The newest ref of what a source tracks, None if it does not track.
+
+    Args:
+        source: the source.
+        arguments: for `Source.track`.
+
+    Raises:
+        SourceError: the last error, if no mirror could tell.
+    """
+    alias = source._alias()
+    if not alias:
+        return source.track(**arguments)
+    # The project's own URL comes last in the list, and knows best what is new.
+    mirrors = list(reversed(source._grilse.project.aliases.uris(alias, tracking=True)))
+    return _first(mirrors, lambda mirror: source._for_mirror(alias, mirror).track(**arguments))
+
+
+def _each_fetcher(source: Source, fetchers: Any) -> None:
+    """Every fetcher is used before the next is asked for: what one brings may say what the next must bring."""
+    state = source._grilse
+    while True:
+        with state.host.silenced():
+            fetcher = next(fetchers, None)
+        if fetcher is None:
+            return
+        _first(state.project.aliases.uris(fetcher._alias()), fetcher.fetch)
+
+
+def _first(mirrors: Any, attempt: Callable[[AliasSubstitution | None], _T]) -> _T:
+    """The result of the first attempt that works."""
+    last: BstError | None = None
+    for mirror in mirrors:
+        try:
+            return attempt(mirror)
+        except BstError as error:
+            last = error
+    if last is None:
+        raise AssertionError("there is always something to try")
+    raise last

@@ -1,0 +1,112 @@
+"""Imports plugins from files: under a name that follows from the place, the same in every process.
+
+Must not know projects.  Every directory of plugins is a package of its own, so that plugins can import modules beside
+them (``from ._helper import …``), and the same kind from two directories is two modules.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, cast
+
+from ..protocol.records import PluginRecord
+from . import alias
+
+if TYPE_CHECKING:
+    from .plugin import Plugin
+
+# Package of all packages of plugins; it exists in memory only.
+ROOT: Final = "grilse_plugins"
+
+# Where the core kinds are, by tag.
+CORE: Final = {
+    "element": "grilse.plugins.elements",
+    "source": "grilse.plugins.sources",
+    "source-mirror": "grilse.plugins.sourcemirrors",
+}
+
+
+class _Loader(SourceFileLoader):
+    """Imports a plugin without leaving files beside it: the directory may be part of a source."""
+
+    def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
+        """Write nothing."""
+
+
+class _Finder(MetaPathFinder):
+    """Finds the modules below `ROOT`."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module, None for what is not ours."""
+        if not fullname.startswith(f"{ROOT}."):
+            return None
+        for directory in path or ():
+            spec = FileFinder(directory, (_Loader, [".py"])).find_spec(fullname)
+            if spec is not None:
+                return spec
+        return None
+
+
+def module_name(directory: str, stem: str) -> str:
+    """The name under which the file ``stem.py`` of a directory is imported."""
+    digest = hashlib.sha256(os.fsencode(os.path.abspath(directory))).hexdigest()[:16]
+    return f"{ROOT}.d{digest}.{stem}"
+
+
+def core_record(kind: str, tag: str) -> PluginRecord | None:
+    """Where a core plugin is, None if there is none of that kind."""
+    directory = os.path.join(os.path.dirname(os.path.dirname(__file__)), *CORE[tag].split(".")[1:])
+    if not kind.isidentifier() or kind.startswith("_") or not os.path.isfile(os.path.join(directory, f"{kind}.py")):
+        return None
+    defaults = os.path.join(directory, f"{kind}.yaml")
+    return PluginRecord(kind, "core", f"{CORE[tag]}.{kind}", defaults=defaults if os.path.isfile(defaults) else "")
+
+
+def import_module(record: PluginRecord) -> ModuleType:
+    """Import the module of a plugin.
+
+    Raises:
+        whatever the import raises.
+    """
+    if record.path:
+        alias.install()
+        directory = os.path.dirname(record.path)
+        if os.path.basename(record.path) == "__init__.py":
+            directory = os.path.dirname(directory)
+        _ensure_package(record.module.rpartition(".")[0], directory)
+    return importlib.import_module(record.module)
+
+
+@cache
+def plugin_class(record: PluginRecord) -> type[Plugin]:
+    """The class of a plugin that is known to be sound (`factory` made sure).
+
+    Raises:
+        whatever the import, or the plugin's ``setup``, raises.
+    """
+    return cast("type[Plugin]", getattr(import_module(record), record.setup)())
+
+
+def _ensure_package(name: str, directory: str) -> None:
+    """Make the package of a directory, unless it has been made."""
+    if name in sys.modules:
+        return
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+        root = ModuleType(ROOT)
+        root.__path__ = []
+        sys.modules[ROOT] = root
+    package = ModuleType(name)
+    package.__path__ = [directory]
+    sys.modules[name] = package
+    setattr(sys.modules[ROOT], name.rpartition(".")[2], package)

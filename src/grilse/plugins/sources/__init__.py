@@ -1,0 +1,1 @@
+"""Core kinds of sources."""

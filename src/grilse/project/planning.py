@@ -1,0 +1,187 @@
+"""One session's loading and resolving in one place: what a backend calls.
+
+Must not know commands or jobs.  `Planner` is the host of loading: it knows plugins::
+
+    planner = Planner(session, say=...)
+    planner.open()                                    # the toplevel project
+    elements = planner.load(["app.bst"])              # resolved, with everything below them
+    planner.close()
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from ..protocol.errors import LoadError, LoadErrorReason
+from .plan_host import PlanHost, Say
+from .plugins import PluginFactories
+from .resolve import ResolvedElement, Resolver
+
+if TYPE_CHECKING:
+    from ..plugin.node import Node
+    from .api import LoadSession
+    from .load_element import LoadElement
+    from .project import Project
+
+# Makes sure that the sources of a junction are cached; called with the resolved junction.
+Fetch = Callable[[ResolvedElement], None]
+
+
+class Planner:
+    """See the module.
+
+    Args:
+        session: loads the project.
+        say: sends messages.
+        fetch: gets the sources of junctions that are not cached, or None where that cannot be done.
+        remember: whether digests of local files are kept for the next session.
+
+    Attributes:
+        factories: plugins by project.
+        session: as given.
+    """
+
+    def __init__(self, session: LoadSession, *, say: Say, fetch: Fetch | None = None, remember: bool = True) -> None:
+        self.session = session
+        self.factories = PluginFactories(self._warn)
+        self._say = say
+        self._fetch = fetch
+        self._remember = remember
+        self._host: PlanHost | None = None
+        self._resolver: Resolver | None = None
+        self._junctions: Resolver | None = None
+
+    def open(self) -> Project:
+        """Load the toplevel project's configuration.
+
+        Raises:
+            LoadError: as `LoadSession.open_project` does.
+        """
+        return self.session.open_project(self)
+
+    def load(self, names: Iterable[str]) -> list[ResolvedElement]:
+        """Load and resolve elements with everything below them.
+
+        Args:
+            names: element names below the toplevel project, with junctions.
+
+        Raises:
+            GrilseError: whatever is wrong with any of them.
+        """
+        elements = self.session.load(names)
+        resolved = self.resolver.resolve(elements)
+        self.session.finish()
+        self._warn_redundant()
+        return resolved
+
+    @property
+    def resolver(self) -> Resolver:
+        """Resolves elements."""
+        if self._resolver is None:
+            project = self.session.project
+            strict = self.session.config.is_strict(project.name)
+            self._resolver = Resolver(self.host, self.factories.get, strict=strict)
+        return self._resolver
+
+    @property
+    def host(self) -> PlanHost:
+        """The surroundings of plugins."""
+        if self._host is None:
+            config = self.session.config
+            self._host = PlanHost(
+                config.cachedir,
+                config.sourcedir,
+                self.session.project.real_directory,
+                self._say,
+                debug=config.debug,
+                remember=self._remember,
+            )
+        return self._host
+
+    def close(self) -> None:
+        """Keep for the next session what was found out in this one."""
+        if self._host is not None:
+            self._host.close()
+        self.session.close()
+
+    # What loading asks of its host
+
+    def project_loaded(self, project: Project) -> None:
+        """Take note of where a project's plugins come from.
+
+        Raises:
+            LoadError, PluginError: that is malformed.
+        """
+        self.factories.add(project)
+
+    def stage_junction(self, element: LoadElement, place: Node | None) -> str:
+        """The directory with the sources of a junction.
+
+        Raises:
+            LoadError: SUBPROJECT_INCONSISTENT if a source has no ref.
+            GrilseError: they cannot be fetched or staged.
+        """
+        if self._junctions is None:
+            self._junctions = Resolver(self.host, self.factories.get)
+        junction = self._junctions.resolve([element])[0]
+        key = junction.sources_key()
+        if key is None:
+            raise LoadError(
+                f"The sources of the junction '{element.full_name}' have no ref",
+                reason=LoadErrorReason.SUBPROJECT_INCONSISTENT,
+                detail=f"Try tracking it: bst source track {element.full_name}",
+                where=str(place.get_provenance()) if place is not None else "",
+            )
+        assert junction.strict_key is not None
+        from .context import STAGED_JUNCTIONS
+
+        base = os.path.join(element.project.directory, STAGED_JUNCTIONS, element.name)
+        directory = os.path.join(base, junction.strict_key)
+        if not os.path.exists(directory):
+            self._stage(junction, key, directory)
+        return directory
+
+    def _stage(self, junction: ResolvedElement, key: str, directory: str) -> None:
+        """Write the sources of a junction to where they are read from, as a whole or not at all."""
+        import tempfile
+
+        from ..storage.checkout import export_tree
+        from ..storage.sources import SourceCache
+
+        cache = SourceCache(self.host.store, together=True)
+        if not cache.is_cached(key):
+            if self._fetch is None:
+                raise LoadError(
+                    f"The sources of the junction '{junction.full_name}' are not cached",
+                    reason=LoadErrorReason.SUBPROJECT_INCONSISTENT,
+                    where=junction.load_element.provenance,
+                )
+            self._fetch(junction)
+        tree = cache.lookup(key)
+        assert tree is not None
+        parent = os.path.dirname(directory)
+        os.makedirs(parent, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".staging-", dir=parent) as scratch:
+            target = os.path.join(scratch, "tree")
+            export_tree(self.host.store, tree, target)
+            try:
+                os.rename(target, directory)
+            except OSError:
+                # Another session may have been faster.
+                if not os.path.isdir(directory):
+                    raise
+
+    def _warn(self, message: str, detail: str | None) -> None:
+        self._say("warn", message, detail, None)
+
+    def _warn_redundant(self) -> None:
+        redundant = self.resolver.redundant_refs
+        if redundant:
+            lines = [f"{source._get_provenance()}:{ref}" for source, ref in redundant]
+            self._warn(
+                "Ignoring redundant source references",
+                "The following inline specified source references will be ignored:\n\n" + "\n".join(lines),
+            )
+            redundant.clear()

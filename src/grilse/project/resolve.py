@@ -1,0 +1,583 @@
+"""From loaded elements to resolved ones: configuration composed, variables replaced, plugins made, keys computed.
+
+Must not know files, processes or commands.  Elements are resolved one after the other, dependencies first, so that a
+chain of them may have any length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from ..plugin.composition import assert_fully_composed, compose
+from ..plugin.element import DependencyConfiguration, Element
+from ..plugin.exceptions import BstError, ElementError
+from ..plugin.node import MappingNode, Node, ScalarNode
+from ..plugin.source import Source, SourceSpec, check_provenance
+from ..plugin.variables import Variables
+from ..protocol.errors import LoadError, LoadErrorReason
+from . import keytext
+from .junction import refuse_protected
+from .keys import Closure, KeyText, close_over, key_fragment, name_fragment, with_itself
+from .kinds import ElementKind, SourceKind, public_data
+from .refs import PROJECT_REFS
+from .sandbox_config import read_sandbox_config
+from .view import ProjectView
+
+if TYPE_CHECKING:
+    from ..plugin.factory import LoadedPlugin, PluginFactory
+    from ..plugin.host import Host
+    from ..plugin.sourcemirror import SourceMirror
+    from .load_element import LoadElement
+    from .project import Project
+    from .template import Expanded
+
+_EMPTY = Node.from_dict({})
+
+
+class ResolvedElement:
+    """An element whose configuration is complete; what its plugin sees of it is `plugin.host.ElementFacts`.
+
+    Attributes:
+        load_element: what it was made from.
+        number: place in the order of loading; `bit` is the bit of that number.
+        name, full_name, kind, description: as of the load element.
+        project: its project as plugins see it.
+        plugin: its plugin.
+        workspace: host directory of its open workspace, or None.
+        config: its configuration, variables replaced.
+        sandbox: sandbox configuration, plain.
+        nocache: names of environment variables that do not count in keys.
+        build_dependencies, runtime_dependencies, strict_dependencies: direct ones in staging order.
+        build_closure: what it is built with; `run_closure` what it needs to run, itself included.
+        source_keys: unique keys of its sources, plain; None if a source has no ref.
+        key_text: from which its keys are computed, None without `source_keys`.
+        weak_key, strict_key: None if a source, of its own or of a dependency, has no ref.
+        cache_key: the full key, as soon as it is known.
+        fragments: what keys of others say of it: without key, with the weak and with the strict one.
+    """
+
+    __slots__ = (
+        "_element",
+        "_environment",
+        "_public",
+        "_variables",
+        "bit",
+        "build_closure",
+        "build_dependencies",
+        "cache_key",
+        "config",
+        "description",
+        "fragments",
+        "full_name",
+        "key_text",
+        "kind",
+        "load_element",
+        "name",
+        "nocache",
+        "node",
+        "number",
+        "plugin",
+        "project",
+        "run_closure",
+        "runtime_dependencies",
+        "sandbox",
+        "source_keys",
+        "strict_dependencies",
+        "strict_key",
+        "weak_key",
+        "workspace",
+    )
+
+    build_closure: Closure
+    run_closure: Closure
+    build_dependencies: list[ResolvedElement]
+    runtime_dependencies: list[ResolvedElement]
+    strict_dependencies: list[ResolvedElement]
+    config: MappingNode
+    sandbox: dict[str, Any]
+
+    def __init__(self, load_element: LoadElement, project: ProjectView, plugin: LoadedPlugin) -> None:
+        self.load_element = load_element
+        self.number = load_element.number
+        self.bit = 1 << max(load_element.number, 0)
+        self.name = load_element.name
+        self.full_name = load_element.full_name
+        self.kind = load_element.kind
+        self.description = load_element.description
+        self.node: Node = load_element.node
+        self.project = project
+        self.plugin = plugin
+        self.workspace: str | None = None
+        self.nocache: list[str] = []
+        self.source_keys: list[dict[str, Any]] | None = None
+        self.key_text: KeyText | None = None
+        self.weak_key: str | None = None
+        self.strict_key: str | None = None
+        self.cache_key: str | None = None
+        self.fragments: list[bytes | None] = [name_fragment(project.name, self.name), None, None]
+        self._element: Element | None = None
+        self._variables: Variables | None = None
+        self._environment: Expanded | None = None
+        self._public: Expanded | None = None
+
+    def __repr__(self) -> str:
+        return f"<ResolvedElement {self.full_name}>"
+
+    def plugin_class(self) -> type[Element]:
+        """The class of its plugin."""
+        return cast("type[Element]", self.plugin.type)
+
+    def element(self) -> Element:
+        """Its plugin."""
+        assert self._element is not None
+        return self._element
+
+    def variable(self, name: str) -> str | None:
+        """The value of a variable, or None."""
+        assert self._variables is not None
+        return self._variables.get(name)
+
+    def variables(self) -> dict[str, str]:
+        """Every variable, in order of declaration."""
+        assert self._variables is not None
+        return self._variables.plain()
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its commands."""
+        assert self._environment is not None
+        return dict(self._environment.plain)
+
+    def public(self) -> MappingNode:
+        """Public data as declared."""
+        assert self._public is not None
+        return self._public.node.clone()
+
+    def plain_public(self) -> dict[str, Any]:
+        """Public data as declared, plain; not to be changed."""
+        assert self._public is not None
+        return self._public.plain
+
+    @property
+    def sources(self) -> list[Source]:
+        """Its sources."""
+        return self.element()._grilse.sources
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether all its sources have refs."""
+        return self.source_keys is not None
+
+    def sources_key(self) -> str | None:
+        """The key under which its sources are cached together, or None if one has no ref."""
+        return None if self.source_keys is None else keytext.digest(self.source_keys)
+
+    def full_key(self, keys: Callable[[ResolvedElement], str | None]) -> str | None:
+        """The full key in a build that is not strict.
+
+        Args:
+            keys: gives the full key of a dependency, None if it is not known yet.
+        """
+        if self.key_text is None or self.weak_key is None:
+            return None
+        closure = list(self.build_closure)
+        return self.key_text.full(closure, self.weak_key, map(keys, closure))
+
+
+class Resolver:
+    """Resolves elements of all projects of a session.
+
+    Args:
+        host: the process around plugins.
+        factories: gives the plugin factory of a project and a tag.
+        strict: whether build plans are strict.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        factories: Callable[[Project, str], PluginFactory],
+        *,
+        strict: bool = True,
+    ) -> None:
+        self._host = host
+        self._factories = factories
+        self._strict = strict
+        self._views: dict[tuple[int, bool], ProjectView] = {}
+        self._element_kinds: dict[tuple[int, str, bool], ElementKind] = {}
+        self._source_kinds: dict[tuple[int, str, bool], SourceKind] = {}
+        self._resolved: dict[int, ResolvedElement] = {}
+        self.redundant_refs: list[tuple[Source, Any]] = []
+
+    def resolve(self, targets: Iterable[LoadElement]) -> list[ResolvedElement]:
+        """The elements of `targets`, resolved with everything below them.
+
+        Raises:
+            LoadError: what is wrong with a declaration.
+            PluginError: a plugin cannot be had, or misbehaves.
+            ElementError, SourceError: what plugins say.
+        """
+        result = []
+        for target in targets:
+            stack = [target]
+            while stack:
+                load_element = stack[-1]
+                if id(load_element) in self._resolved:
+                    stack.pop()
+                    continue
+                missing = [
+                    dependency.element
+                    for dependency in load_element.dependencies
+                    if id(dependency.element) not in self._resolved
+                ]
+                if missing:
+                    stack.extend(reversed(missing))
+                else:
+                    stack.pop()
+                    self._resolved[id(load_element)] = self._resolve(load_element)
+            result.append(self._resolved[id(target)])
+        return result
+
+    def known(self, load_element: LoadElement) -> ResolvedElement:
+        """The resolved element of one that was resolved before."""
+        return self._resolved[id(load_element)]
+
+    def view(self, project: Project, first_pass: bool = False) -> ProjectView:
+        """A project as plugins see it."""
+        key = (id(project), first_pass)
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = ProjectView(project, first_pass, self.view, self._mirrors)
+        return view
+
+    # Elements
+
+    def _resolve(self, load_element: LoadElement) -> ResolvedElement:
+        first_pass = load_element.first_pass
+        kind = self._element_kind(load_element)
+        view = self.view(load_element.project, first_pass)
+        resolved = ResolvedElement(load_element, view, kind.plugin)
+        node = load_element.node
+        variables = _variables(load_element, kind)
+        resolved._variables = variables
+        resolved._environment = _environment(node, kind, variables)
+        resolved.nocache = [*kind.nocache, *node.get_str_list("environment-nocache", [])]
+        resolved._public = _public(node, kind, variables)
+        resolved.config = _config(node, kind, variables)
+        resolved.sandbox = read_sandbox_config(_section(node, "sandbox", kind.sandbox, variables).node)
+        self._link(resolved)
+        element = resolved._element = resolved.plugin_class()(resolved, self._host)
+        element._configure(resolved.config if kind.own else resolved.config.clone())
+        self._make_sources(resolved, element, variables)
+        self._configure_dependencies(resolved, element, variables)
+        _preflight(resolved, element)
+        self._compute_keys(resolved, element)
+        return resolved
+
+    def _link(self, resolved: ResolvedElement) -> None:
+        build: list[ResolvedElement] = []
+        runtime: list[ResolvedElement] = []
+        strict: list[ResolvedElement] = []
+        for dependency in resolved.load_element.dependencies:
+            below = self._resolved[id(dependency.element)]
+            if dependency.build:
+                build.append(below)
+            if dependency.runtime:
+                runtime.append(below)
+            if dependency.strict:
+                strict.append(below)
+        resolved.build_dependencies = build
+        resolved.runtime_dependencies = runtime
+        resolved.strict_dependencies = strict
+        below_build = close_over(build)
+        resolved.build_closure = below_build
+        resolved.run_closure = with_itself(resolved, below_build if runtime == build else close_over(runtime))
+
+    def _configure_dependencies(self, resolved: ResolvedElement, element: Element, variables: Variables) -> None:
+        supported = type(element).configure_dependencies is not Element.configure_dependencies
+        found: list[DependencyConfiguration] = []
+        for dependency in resolved.load_element.dependencies:
+            if not dependency.build:
+                continue
+            if not supported:
+                if dependency.config:
+                    raise LoadError(
+                        f"The plugin '{resolved.kind}' does not support configuration of dependencies",
+                        reason=LoadErrorReason.INVALID_DEPENDENCY_CONFIG,
+                        where=str(dependency.config[0].get_provenance()),
+                    )
+                continue
+            proxy = cast("Element", element._proxy(self._resolved[id(dependency.element)]))
+            configs: list[MappingNode | None] = [variables.expand(config).clone() for config in dependency.config]
+            configs = configs or [None]
+            found.extend(DependencyConfiguration(proxy, dependency.path, config) for config in configs)
+        if supported:
+            element.configure_dependencies(found)
+
+    # Sources
+
+    def _make_sources(self, resolved: ResolvedElement, element: Element, variables: Variables) -> None:
+        load_element = resolved.load_element
+        project = load_element.project
+        sources = element._grilse.sources
+        workspace = project.context.workspaces.get(load_element.full_name)
+        if workspace is not None:
+            directory = project.context.workspaces.directory(load_element.full_name)
+            resolved.workspace = directory
+            config = MappingNode.from_plain(
+                {"kind": "workspace", "path": directory, "last_build": workspace.last_build or ""}
+            )
+            sources.append(self._make_source(resolved, 0, "workspace", config, config, variables, None, None))
+            return
+        declared = load_element.node.get_sequence("sources", None)
+        if declared is None:
+            return
+        for index in range(len(declared)):
+            sources.append(self._read_source(resolved, index, declared.mapping_at(index), variables))
+
+    def _read_source(self, resolved: ResolvedElement, index: int, node: MappingNode, variables: Variables) -> Source:
+        kind = node.get_scalar("kind")
+        if kind.as_str() == "workspace":
+            raise LoadError(
+                "Sources of the kind 'workspace' stand for open workspaces and cannot be declared",
+                reason=LoadErrorReason.INVALID_DATA,
+                where=str(kind.get_provenance()),
+            )
+        values = dict(node.value)
+        del values["kind"]
+        directory = node.get_str("directory", None)
+        if directory:
+            del values["directory"]
+        provenance = node.get_mapping("provenance", None)
+        if provenance is not None:
+            del values["provenance"]
+            attributes = resolved.project.provenance_attributes
+            if attributes is not None:
+                check_provenance(provenance, attributes)
+        config = MappingNode(values, node.line, node.column, node.file)
+        return self._make_source(resolved, index, kind.as_str(), node, config, variables, directory, provenance)
+
+    def _make_source(
+        self,
+        resolved: ResolvedElement,
+        index: int,
+        kind_name: str,
+        node: MappingNode,
+        config: MappingNode,
+        variables: Variables,
+        directory: str | None,
+        provenance: MappingNode | None,
+    ) -> Source:
+        load_element = resolved.load_element
+        project = load_element.project
+        kind = self._source_kind(project, kind_name, load_element.first_pass, node)
+        if kind.config is not None:
+            config = compose(kind.config, config)
+        assert_fully_composed(config)
+        config = variables.expand(config)
+        if not kind.own:
+            config = config.clone()
+        ref_node, clear = _find_ref(load_element, index)
+        spec = SourceSpec(
+            load_element.name,
+            index,
+            load_element.full_name,
+            kind_name,
+            node,
+            config,
+            directory=directory or None,
+            provenance=provenance,
+            ref_node=ref_node,
+            clear_ref=clear,
+        )
+        plugin = cast("type[Source]", kind.plugin.type)
+        source = plugin(spec, resolved.project, self._host)
+        if clear or ref_node is not None:
+            source._load_ref()
+            if source._grilse.redundant_ref is not None:
+                self.redundant_refs.append((source, source._grilse.redundant_ref))
+        return source
+
+    # Keys
+
+    def _compute_keys(self, resolved: ResolvedElement, element: Element) -> None:
+        sources = element._grilse.sources
+        if not all(source.is_resolved() for source in sources):
+            return
+        keys: list[dict[str, Any]] = []
+        for source in sources:
+            entry: dict[str, Any] = {"key": source.get_unique_key(), "name": source.get_kind()}
+            if source._grilse.spec.directory:
+                entry["directory"] = source._grilse.spec.directory
+            keys.append(entry)
+        resolved.source_keys = keys
+        text = resolved.key_text = KeyText(_key_parts(resolved, element, keys))
+        closure = resolved.build_closure
+        if element.BST_STRICT_REBUILD or not resolved.strict_dependencies:
+            weak = text.weak(closure, element.BST_STRICT_REBUILD)
+        else:
+            weak = text.weak(closure, resolved.strict_dependencies)
+        if weak is None:
+            return
+        strict = text.strict(closure, weak)
+        names = resolved.fragments[0]
+        assert names is not None
+        resolved.weak_key = weak
+        resolved.fragments[1] = key_fragment(names, weak)
+        resolved.strict_key = strict
+        resolved.fragments[2] = key_fragment(names, strict)
+        if self._strict:
+            resolved.cache_key = strict
+        element._grilse.key = strict
+
+    # Kinds
+
+    def _element_kind(self, load_element: LoadElement) -> ElementKind:
+        project, first_pass = load_element.project, load_element.first_pass
+        # The plugin is looked up each time, since a deprecated one is warned of each time.
+        plugin = self._factories(project, "element").load(load_element.kind, load_element.node)
+        key = (id(project), load_element.kind, first_pass)
+        kind = self._element_kinds.get(key)
+        if kind is None:
+            kind = self._element_kinds[key] = ElementKind(project, plugin, first_pass)
+        return kind
+
+    def _source_kind(self, project: Project, name: str, first_pass: bool, node: Node) -> SourceKind:
+        plugin = self._factories(project, "source").load(name, node)
+        key = (id(project), name, first_pass)
+        kind = self._source_kinds.get(key)
+        if kind is None:
+            kind = self._source_kinds[key] = SourceKind(project, plugin, first_pass)
+        return kind
+
+    def _mirrors(self, view: ProjectView) -> dict[str, SourceMirror]:
+        found: dict[str, SourceMirror] = {}
+        factory = self._factories(view.project, "source-mirror")
+        for node in view.project.pass_config(view.first_pass).mirrors:
+            plugin = cast("type[SourceMirror]", factory.load(node.get_str("kind", "default"), node).type)
+            mirror = plugin(node, view, self._host)
+            found[mirror.name] = mirror
+        return found
+
+
+def _variables(load_element: LoadElement, kind: ElementKind) -> Variables:
+    own = load_element.node.get_mapping("variables", None)
+    name = ScalarNode(load_element.name)
+    if own is None:
+        return _checked(Variables(MappingNode({"element-name": name}), kind.variables), load_element)
+    assert_fully_composed(own)
+    refuse_protected(own)
+    merged = MappingNode({**own.value, "element-name": name}, own.line, own.column, own.file)
+    return _checked(Variables(merged, kind.variables), load_element)
+
+
+def _checked(variables: Variables, load_element: LoadElement) -> Variables:
+    if not load_element.first_pass:
+        variables.check()
+    return variables
+
+
+def _section(node: MappingNode, key: str, template: Any, variables: Variables) -> Expanded:
+    """One section of an element's declaration laid over what its kind has, variables replaced."""
+    from .template import Expanded
+
+    own = node.get_mapping(key, None)
+    if own is None or not own.value:
+        expanded: Expanded = template.expand(variables)
+        if expanded.encoded is None:
+            assert_fully_composed(expanded.node)
+            expanded.encoded = b""
+        return expanded
+    composed = compose(template.expand(variables).node, variables.expand(own))
+    assert_fully_composed(composed)
+    return Expanded(composed)
+
+
+def _environment(node: MappingNode, kind: ElementKind, variables: Variables) -> Expanded:
+    return _section(node, "environment", kind.environment, variables)
+
+
+def _config(node: MappingNode, kind: ElementKind, variables: Variables) -> MappingNode:
+    return _section(node, "config", kind.config, variables).node
+
+
+def _public(node: MappingNode, kind: ElementKind, variables: Variables) -> Expanded:
+    from .template import Expanded
+
+    own = node.get_mapping("public", None)
+    if own is None or not own.value:
+        expanded = kind.public.expand(variables)
+        if expanded.encoded is None:
+            assert_fully_composed(expanded.node)
+            expanded.encoded = keytext.encode(expanded.plain)
+        return expanded
+    composed = public_data(variables.expand(own), kind.split_rules.expand(variables).node)
+    assert_fully_composed(composed)
+    return Expanded(composed)
+
+
+def _find_ref(load_element: LoadElement, index: int) -> tuple[MappingNode | None, bool]:
+    """Where a source's ref is kept apart from its declaration, and whether the one in the declaration counts not."""
+    project = load_element.project
+    toplevel = project.context.toplevel
+    junction = load_element.kind == "junction"
+    if project is not toplevel and toplevel.ref_storage == PROJECT_REFS:
+        refs = toplevel.junction_refs if junction else toplevel.refs
+        found = refs.lookup(project.name, load_element.name, index) if refs is not None else None
+        if found is not None:
+            return found, False
+    if project.ref_storage == PROJECT_REFS:
+        refs = project.junction_refs if junction else project.refs
+        return (refs.lookup(project.name, load_element.name, index) if refs is not None else None), True
+    return None, False
+
+
+def _preflight(resolved: ResolvedElement, element: Element) -> None:
+    """Make sure that an element has only what its plugin allows, and that its plugins can work."""
+    sources = element._grilse.sources
+    build, runtime = resolved.build_dependencies, resolved.runtime_dependencies
+    if element.BST_FORBID_RDEPENDS and element.BST_FORBID_BDEPENDS and (build or runtime):
+        raise _forbidden(element, "Dependencies", "depends")
+    if element.BST_FORBID_RDEPENDS and runtime:
+        raise _forbidden(element, "Runtime dependencies", "rdepends")
+    if element.BST_FORBID_BDEPENDS and build:
+        raise _forbidden(element, "Build dependencies", "bdepends")
+    if element.BST_FORBID_SOURCES and sources:
+        raise _forbidden(element, "Sources", "sources")
+    try:
+        element.preflight()
+    except BstError as error:
+        raise ElementError(f"{element}: {error}", detail=error.detail, reason=error.reason) from error
+    if not sources:
+        return
+    first = sources[0]
+    if first.BST_REQUIRES_PREVIOUS_SOURCES_TRACK or first.BST_REQUIRES_PREVIOUS_SOURCES_FETCH:
+        raise ElementError(
+            f"{element}: {first} cannot be the first source of an element, since it works on those before it"
+        )
+    for source in sources:
+        source._preflight()
+
+
+def _forbidden(element: Element, what: str, word: str) -> ElementError:
+    return ElementError(
+        f"{element}: {what} are forbidden for '{element.get_kind()}' elements", reason=f"element-forbidden-{word}"
+    )
+
+
+def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[dict[str, Any]]) -> bytes:
+    """What of an element counts in its keys, dependencies left out."""
+    parts: dict[str, Any] = {
+        "element-base-key": {"build-root": resolved.variable("build-root")},
+        "element-plugin-key": element.get_unique_key(),
+        "element-plugin-name": resolved.kind,
+        "element-plugin-version": element.BST_ARTIFACT_VERSION,
+        "fatal-warnings": sorted(resolved.project.fatal_warnings),
+        "public": resolved.plain_public(),
+        "sources": source_keys,
+    }
+    if element.BST_RUN_COMMANDS:
+        environment: Mapping[str, str] = resolved.environment()
+        parts["environment"] = {name: value for name, value in environment.items() if name not in resolved.nocache}
+        parts["sandbox"] = resolved.sandbox
+    return keytext.encode(parts)

@@ -1,0 +1,89 @@
+"""A loaded project as plugins see it: `ProjectHost` made of a `Project`.
+
+Must not know elements or how plugins are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..plugin.aliases import Aliases, Mapping
+from ..plugin.paths import ProjectPaths
+
+if TYPE_CHECKING:
+    from ..plugin.sourcemirror import SourceMirror
+    from .project import Project
+
+
+class ProjectView:
+    """See `plugin.host.ProjectHost`.
+
+    Args:
+        project: the project.
+        first_pass: whether it is seen by junctions, which only know its first-pass configuration.
+        parent: gives the view of a project above.
+        mirrors: makes the source mirrors of a view.
+    """
+
+    __slots__ = ("_aliases", "_mirrors", "_parent", "directory", "first_pass", "junction", "name", "paths", "project")
+
+    def __init__(
+        self,
+        project: Project,
+        first_pass: bool,
+        parent: Callable[[Project, bool], ProjectView],
+        mirrors: Callable[[ProjectView], dict[str, SourceMirror]],
+    ) -> None:
+        self.project = project
+        self.first_pass = first_pass
+        self.name = project.name
+        self.directory = project.directory
+        self.junction = project.junction.full_name if project.junction is not None else ""
+        self.paths: ProjectPaths = project.paths
+        self._parent = parent
+        self._mirrors = mirrors
+        self._aliases: Aliases | None = None
+
+    @property
+    def fatal_warnings(self) -> Sequence[str]:
+        """Names of warnings that are errors."""
+        return self.project.fatal_warnings
+
+    @property
+    def provenance_attributes(self) -> Sequence[str] | None:
+        """Names of provenance attributes; None for what sees the first pass only."""
+        if self.first_pass:
+            return None
+        return self.project.full.source_provenance_attributes.keys()
+
+    @property
+    def aliases(self) -> Aliases:
+        """The project's aliases."""
+        if self._aliases is None:
+            self._aliases = self._make_aliases()
+        return self._aliases
+
+    def _make_aliases(self) -> Aliases:
+        project = self.project
+        settings = project.pass_config(self.first_pass)
+        config = project.context.config
+        mapping = None
+        junction = project.junction
+        if junction is not None:
+            mapping = Mapping(
+                parent=self._parent(junction.project, self.first_pass).aliases,
+                names={name: junction.aliases.get_str(name) for name in junction.aliases.value},
+                identity=junction.identity_aliases,
+                only=junction.project.disallow_subproject_uris,
+                label=f"junction element at {junction.load_element.provenance}",
+            )
+        return Aliases(
+            urls={name: settings.aliases.get_str(name) for name in settings.aliases.value},
+            mirrors=lambda: self._mirrors(self),
+            default_mirror=settings.default_mirror,
+            fetch=config.fetch_source,
+            track=config.track_source,
+            user_mirrors=project.mirrors_overridden,
+            mapping=mapping,
+        )
