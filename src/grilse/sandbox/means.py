@@ -5,6 +5,7 @@ Knows how to try them out; nothing of what is run later.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 
 from grilse.sandbox import enter
 from grilse.sandbox.bubblewrap import find_bubblewrap
+from grilse.storage.refs import read_ref, write_ref
 
+_NOTE = "means.json"
 _TRIAL_SECONDS = 10.0  # after which a trial counts as failed
 
 
@@ -33,18 +36,59 @@ class Means:
 
 
 def find_means(directory: str) -> Means:
-    """Try out what works.
+    """What works here, tried out once until the machine is started anew.
 
     Args:
         directory: where sandboxes will be; file systems differ in what can be an upper layer.
 
     Raises:
         OSError: `directory` cannot be written to.
+        CasError: the same.
     """
     bwrap = find_bubblewrap()
     if bwrap is None:
         return Means(None, False, "bubblewrap is not installed (program 'bwrap')")
     os.makedirs(directory, exist_ok=True)
+    circumstances = _circumstances(bwrap, directory)
+    means = _noted(directory, circumstances)
+    if means is None:
+        means = _try_out(bwrap, directory)
+        # What does not work may be set right at any moment, so that only success is noted.
+        if means.bwrap is not None and circumstances:
+            note = {"circumstances": circumstances, "overlay": means.overlay}
+            write_ref(directory, _NOTE, json.dumps(note).encode())
+    return means
+
+
+def forget_means(directory: str) -> None:
+    """What worked does not work any more: try it out the next time."""
+    try:
+        os.unlink(os.path.join(directory, _NOTE))
+    except OSError:
+        pass
+
+
+def _circumstances(bwrap: str, directory: str) -> list[str | int]:
+    """What must not have changed for a note to hold; empty where that cannot be told."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+        return [boot, bwrap, os.stat(bwrap).st_mtime_ns, os.stat(directory).st_dev, os.geteuid(), sys.executable]
+    except OSError:
+        return []
+
+
+def _noted(directory: str, circumstances: list[str | int]) -> Means | None:
+    try:
+        note = json.loads(read_ref(directory, _NOTE) or b"{}")
+        if circumstances and note["circumstances"] == circumstances:
+            return Means(str(circumstances[1]), bool(note["overlay"]))
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _try_out(bwrap: str, directory: str) -> Means:
     with tempfile.TemporaryDirectory(dir=directory, prefix="trial-", ignore_cleanup_errors=True) as trial:
         for name in ("lower", "upper", "work", "root"):
             os.mkdir(os.path.join(trial, name))

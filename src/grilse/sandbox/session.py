@@ -37,9 +37,9 @@ class Session:
 
     Args:
         trees: unpacks layers.
-        scratch_parent: where scratch directories are made.
         means: how commands are run.
         layers: directories whose overlay comes close to what will be staged, bottom first.
+        broken: called when a sandbox cannot be set up, although `means` say that it can.
 
     Attributes:
         view: looks at the root from outside.
@@ -48,10 +48,25 @@ class Session:
         CasError: a layer is not in the store, or there is no space left.
     """
 
-    __slots__ = ("_known", "_layers", "_lower", "_means", "_running", "_scratch", "_seen", "_stacks", "_upper", "view")
+    __slots__ = (
+        "_broken",
+        "_known",
+        "_layers",
+        "_lower",
+        "_means",
+        "_running",
+        "_scratch",
+        "_seen",
+        "_stacks",
+        "_upper",
+        "view",
+    )
 
-    def __init__(self, trees: Trees, scratch_parent: str, means: Means, layers: Sequence[Digest]) -> None:
+    def __init__(
+        self, trees: Trees, means: Means, layers: Sequence[Digest], *, broken: Callable[[], None] | None = None
+    ) -> None:
         self._means = means
+        self._broken = broken
         self._known = Known()
         self._stacks = Stacks(trees.store)
         self._running: process.Running | None = None
@@ -59,7 +74,7 @@ class Session:
         chosen = dict.fromkeys(digest for digest in reversed(layers) if digest != EMPTY) if means.overlay else ()
         self._lower: Stack = tuple(chosen)[-MAX_LAYERS:]
         with _disk("make a sandbox"):
-            self._scratch = Scratch(scratch_parent)
+            self._scratch = Scratch(trees.scratch_parent)
             try:
                 self._layers = trees.use(self._lower, self._scratch) if self._lower else []
                 self._make_directories()
@@ -146,6 +161,10 @@ class Session:
                 if started is not None:
                     started(running.pid)
                 return running.wait()
+            except SandboxError as error:
+                if error.reason == "sandbox-setup-failed" and self._broken is not None:
+                    self._broken()
+                raise
             finally:
                 self._running = None
 

@@ -47,14 +47,18 @@ class Trees:
         directory: where they are kept.
         scratch_parent: where the scratch directories of all users are.
         limit: bytes that they may take together; None for a share of the file system.
+
+    Attributes:
+        scratch_parent: as given.
+        unpacked: how many trees were unpacked so far.
     """
 
-    __slots__ = ("_directory", "_limit", "_scratch_parent", "store", "unpacked")
+    __slots__ = ("_directory", "_limit", "scratch_parent", "store", "unpacked")
 
     def __init__(self, store: Store, directory: str, scratch_parent: str, limit: int | None = None) -> None:
         self.store = store
         self._directory = directory
-        self._scratch_parent = scratch_parent
+        self.scratch_parent = scratch_parent
         self._limit = limit
         self.unpacked = 0
 
@@ -120,7 +124,10 @@ class Trees:
                     gone.append(target)
                 except FileNotFoundError:
                     pass
-                os.unlink(tree.path + _USED)
+                try:
+                    os.unlink(tree.path + _USED)
+                except FileNotFoundError:
+                    pass
                 total -= tree.size
         for path in gone:
             remove_tree(path)
@@ -168,12 +175,12 @@ class Trees:
         """Hashes of the trees that somebody uses; scratch directories of the dead only make it larger."""
         used: set[str] = set()
         try:
-            names = os.listdir(self._scratch_parent)
+            names = os.listdir(self.scratch_parent)
         except FileNotFoundError:
             return used
         for name in names:
             try:
-                with open(os.path.join(self._scratch_parent, name, _LAYERS), encoding="ascii") as file:
+                with open(os.path.join(self.scratch_parent, name, _LAYERS), encoding="ascii") as file:
                     used.update(file.read().split())
             except (FileNotFoundError, NotADirectoryError):
                 continue

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from grilse.sandbox.means import Means
+from grilse.sandbox.means import Means, find_means, forget_means
 from grilse.sandbox.session import Session
 from grilse.sandbox.spec import SandboxOutcome, SandboxRun
 from grilse.sandbox.trees import Trees
 from grilse.sandbox.view import Kind
 from grilse.storage.digest import Digest
-from grilse.storage.store import Store
+from grilse.storage.store import Store, cas_error
 
 
 class Workshop:
@@ -23,17 +23,31 @@ class Workshop:
     Args:
         store: where input comes from and output goes to.
         directory: where trees and scratch directories are; on the file system of the store if that can be had.
-        means: how sandboxes are run.
+        means: how sandboxes are run; None to find out.
         tree_limit: bytes that unpacked trees may take together; None for a share of the file system.
     """
 
-    __slots__ = ("means", "scratch_parent", "store", "trees")
+    __slots__ = ("_directory", "_means", "store", "trees")
 
-    def __init__(self, store: Store, directory: str, means: Means, tree_limit: int | None = None) -> None:
+    def __init__(self, store: Store, directory: str, means: Means | None = None, tree_limit: int | None = None) -> None:
         self.store = store
-        self.means = means
-        self.scratch_parent = os.path.join(directory, "sandbox")
-        self.trees = Trees(store, os.path.join(directory, "trees"), self.scratch_parent, tree_limit)
+        self._directory = directory
+        self._means = means
+        scratch_parent = os.path.join(directory, "sandbox")
+        self.trees = Trees(store, os.path.join(directory, "trees"), scratch_parent, tree_limit)
+
+    def means(self) -> Means:
+        """How sandboxes are run here.
+
+        Raises:
+            CasError: the directory cannot be written to.
+        """
+        if self._means is None:
+            try:
+                self._means = find_means(self._directory)
+            except OSError as error:
+                raise cas_error(error, "make a sandbox") from error
+        return self._means
 
     def session(self, layers: Sequence[Digest] = ()) -> Session:
         """A new session with an empty root.
@@ -44,7 +58,10 @@ class Workshop:
         Raises:
             CasError: a layer is not in the store, or there is no space left.
         """
-        return Session(self.trees, self.scratch_parent, self.means, layers)
+        return Session(self.trees, self.means(), layers, broken=self._broken)
+
+    def _broken(self) -> None:
+        forget_means(self._directory)
 
     def execute(self, run: SandboxRun, *, stdout: int, stderr: int | None = None) -> SandboxOutcome:
         """Do a whole job.

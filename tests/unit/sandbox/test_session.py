@@ -368,15 +368,15 @@ def test_a_sandbox_dies_with_its_owner_and_the_next_one_sweeps_what_it_left(
 
     import grilse
 
-    bwrap = workshop.means.bwrap
+    bwrap = workshop.means().bwrap
     assert bwrap is not None
     script = _OWNER.replace("/usr/bin/bwrap", bwrap)
     source = os.path.dirname(os.path.dirname(grilse.__file__))
-    arguments = [source, store.cachedir, str(root), str(int(workshop.means.overlay)), "echo up; " + _LEAVE_CHILDREN]
+    arguments = [source, store.cachedir, str(root), str(int(workshop.means().overlay)), "echo up; " + _LEAVE_CHILDREN]
     with subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"
-        left = list(Path(workshop.scratch_parent).iterdir())
+        left = list(Path(workshop.trees.scratch_parent).iterdir())
         assert left
         pids = _inside(owner.pid)
         assert len(pids) >= 3
@@ -403,7 +403,7 @@ def test_nothing_is_left_of_a_session_that_was_closed(workshop: Workshop, root: 
         session.stage(root)
         script = "mkdir d e; touch d/f; chmod 0 d; chmod 500 e"
         assert session.run(shell(script), stdout=log.fileno) == 0
-    assert os.listdir(workshop.scratch_parent) == []
+    assert os.listdir(workshop.trees.scratch_parent) == []
 
 
 def test_a_whole_job_gives_its_outputs(workshop: Workshop, store: Store, root: Digest, log: Log) -> None:
@@ -440,3 +440,62 @@ def test_without_bubblewrap_staging_and_capturing_work_and_running_says_what_to_
             session.run(shell("true"), stdout=log.fileno)
         assert caught.value.reason == "unavailable-local-sandbox"
         assert session.capture("/") == root
+
+
+def test_hundreds_of_artifacts_are_staged_on_one_another(
+    workshop: Workshop, store: Store, tools: Tree, log: Log
+) -> None:
+    layers: list[Tree] = [tools, *({"many": {f"f{number}": str(number), "last": str(number)}} for number in range(450))]
+    root = put(store, {**tools, "many": {**{f"f{number}": str(number) for number in range(450)}, "last": "449"}})
+    with workshop.session([put(store, tree) for tree in layers]) as session:
+        session.stage(root)
+        command = shell(
+            "cat /many/last; echo; ls /many | grep -c .; cat /many/f0 /many/f449; echo new > /many/f7", writable=None
+        )
+        assert session.run(command, stdout=log.fileno) == 0, log.text()
+        assert log.text().split() == ["449", "451", "0449"]
+        assert session.read("/many/f7") == b"new\n"
+
+
+def test_two_sessions_on_the_same_artifacts_do_not_see_each_other(
+    workshop: Workshop, store: Store, root: Digest, log: Log
+) -> None:
+    with workshop.session([root]) as first, workshop.session([root]) as second:
+        for session in (first, second):
+            session.stage(root)
+        assert first.run(shell("echo 1 > /etc/motd; rm /usr/bin/env", writable=None), stdout=log.fileno) == 0
+        assert second.run(shell("cat /etc/motd; env | grep -c PWD", writable=None), stdout=log.fileno) == 0
+        assert log.text().split() == ["hello", "1"]
+        assert second.capture("/etc") == first._stacks.store.listing(root).nodes["etc"].digest  # type: ignore[union-attr]
+
+
+def test_what_works_is_tried_out_once(tmp_path: Path, means: Means, monkeypatch: pytest.MonkeyPatch) -> None:
+    from grilse.sandbox import means as module
+
+    if means.bwrap is None:
+        pytest.skip(f"no sandbox: {means.problem}")
+    assert module.find_means(str(tmp_path)) == means
+    monkeypatch.setattr(module, "_try_out", lambda *_: Means("another", False))
+    assert module.find_means(str(tmp_path)) == means
+    module.forget_means(str(tmp_path))
+    assert module.find_means(str(tmp_path)) == Means("another", False)
+
+
+def test_a_missing_bubblewrap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from grilse.sandbox.means import find_means
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_means(str(tmp_path / "d")) == Means(None, False, "bubblewrap is not installed (program 'bwrap')")
+
+
+def test_a_bubblewrap_that_does_not_work_is_told_with_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grilse.sandbox.means import find_means
+
+    (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    means = find_means(str(tmp_path / "d"))
+    assert means.bwrap is None
+    assert "No permissions" in means.problem
