@@ -149,6 +149,15 @@ class JobContext:
         self._silent -= silent_nested
         self.message("success", text, elapsed=time.monotonic() - started)
 
+    @contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Keep messages below a warning to the log within a block."""
+        self._silent += 1
+        try:
+            yield
+        finally:
+            self._silent -= 1
+
     def log_line(self, kind: str, name: str, key: str, text: str, detail: str | None, elapsed: float | None) -> None:
         """Write one message to the job's log, in the form that bst gives it."""
         if self._log is None:

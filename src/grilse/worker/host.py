@@ -1,0 +1,207 @@
+"""What surrounds plugins in a worker: messages go to the job, trees to the store, artifacts come from the cache.
+
+Implements the interfaces of `plugin.host`; knows nothing of tasks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..plugin.exceptions import ElementError
+from ..plugin.node import MappingNode
+from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.directory import CasDirectory
+from ..storage.store import Store
+from .context import JobContext
+
+if TYPE_CHECKING:
+    from ..plugin.host import ElementFacts, RunHost
+    from ..storage.digest import Digest
+    from .sources import ElementSources
+
+# Public data of dependencies that one worker keeps decoded between jobs: closures overlap.
+PUBLIC_KEPT = 4096
+
+
+class PublicData:
+    """Public data of artifacts by digest, decoded once per worker."""
+
+    def __init__(self) -> None:
+        self._known: dict[Digest, MappingNode] = {}
+
+    def get(self, store: Store, digest: Digest) -> MappingNode:
+        """The public data in a blob; shared, so to be cloned before it is changed.
+
+        Raises:
+            CasError: the blob is not here.
+            ElementError: it is no YAML mapping.
+        """
+        found = self._known.get(digest)
+        if found is None:
+            if len(self._known) >= PUBLIC_KEPT:
+                self._known.pop(next(iter(self._known)))
+            found = self._known[digest] = _parse(store.read(digest))
+        return found
+
+
+def _parse(data: bytes) -> MappingNode:
+    import yaml
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        plain = yaml.load(data, Loader=loader)  # noqa: S506 - the base loader makes text, lists and mappings only
+    except yaml.YAMLError as error:
+        raise ElementError(f"The public data of an artifact cannot be read: {error}") from error
+    if not isinstance(plain, dict):
+        raise ElementError("The public data of an artifact is no mapping")
+    return MappingNode.from_plain(plain, "public data of an artifact")
+
+
+class WorkerHost:
+    """See `plugin.host.Host`.
+
+    Args:
+        job: the job that plugins run for.
+        store: the content-addressed store.
+        public: decoded public data, kept between jobs.
+    """
+
+    def __init__(self, job: JobContext, store: Store, public: PublicData) -> None:
+        self._job = job
+        self._public = public
+        self.store = store
+        self.debug: bool = bool(job.settings("debug", False))
+        self.source_directory: str = job.settings("sourcedir")
+
+    @property
+    def log(self) -> TextIO | None:
+        """Where the output of programs goes."""
+        return self._log
+
+    @cached_property
+    def _log(self) -> TextIO | None:
+        descriptor = self._job.log_descriptor
+        if descriptor is None:
+            return None
+        return os.fdopen(os.dup(descriptor), "w", encoding="utf-8", errors="replace")
+
+    def message(
+        self, kind: str, text: str, *, detail: str | None = None, element: str | None = None, key: str | None = None
+    ) -> None:
+        """Report a message of the job."""
+        if kind == "debug" and not self.debug:
+            return
+        self._job.message(kind, text, detail=detail, element=element, key=key)
+
+    def timed(
+        self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
+    ) -> AbstractContextManager[None]:
+        """Report an activity of the job."""
+        return self._job.timed(text, detail=detail, silent_nested=silent_nested)
+
+    def silenced(self) -> AbstractContextManager[None]:
+        """Keep messages below a warning to the log."""
+        return self._job.silenced()
+
+    def tree_digest(self, path: str, *, mtimes: bool = False) -> Digest:
+        """The digest of a host file or directory as a tree."""
+        return self.stage_tree(path, mtimes=mtimes).digest()
+
+    def stage_tree(self, path: str, *, mtimes: bool = False) -> CasDirectory:
+        """Put a host file or directory into the store."""
+        from ..storage.capture import capture_tree
+
+        if os.path.isdir(path) and not os.path.islink(path):
+            return CasDirectory(self.store, capture_tree(self.store, path, mtimes=mtimes, remember=True).digest)
+        directory = CasDirectory(self.store)
+        directory.import_single_file(path)
+        return directory
+
+    @cached_property
+    def run(self) -> RunHost:
+        """What a running element needs."""
+        return _RunHost(self._job, self.store, self._public)
+
+    def close(self) -> None:
+        """Close the log's file object."""
+        log = self.__dict__.pop("_log", None)
+        if log is not None:
+            log.close()
+
+
+class _RunHost:
+    """See `plugin.host.RunHost`."""
+
+    def __init__(self, job: JobContext, store: Store, public: PublicData) -> None:
+        self._job = job
+        self._store = store
+        self._public = public
+        self._cache = ArtifactCache(store)
+        self._artifacts: dict[int, Artifact] = {}
+        self.sources: ElementSources | None = None
+
+    @property
+    def keeps_buildtree(self) -> bool:
+        """Whether the build tree is wanted even of a build that succeeds."""
+        return bool(self._job.settings("cache_buildtrees") == "always")
+
+    def artifact(self, facts: ElementFacts) -> Artifact:
+        """An element's artifact.
+
+        Raises:
+            ElementError: it is not cached.
+        """
+        found = self._artifacts.get(id(facts))
+        if found is None:
+            found = find_artifact(self._cache, facts, strict=bool(self._job.settings("strict", True)))
+            if found is None:
+                raise ElementError(
+                    f"{facts.full_name}: the artifact is not in the local cache",
+                    reason="uncached-checkout-attempt",
+                )
+            self._artifacts[id(facts)] = found
+        return found
+
+    def artifact_files(self, facts: ElementFacts) -> CasDirectory:
+        """The files of an element's artifact."""
+        return CasDirectory(self._store, self.artifact(facts).files)
+
+    def artifact_public(self, facts: ElementFacts) -> MappingNode:
+        """Public data as it was when the element was built."""
+        digest = self.artifact(facts).public_data
+        if digest is None:
+            return facts.public()
+        return self._public.get(self._store, digest).clone()
+
+    def staged_sources(self, facts: ElementFacts) -> CasDirectory:
+        """The element's sources as one tree."""
+        if self.sources is None:
+            raise ElementError(f"{facts.full_name}: this job stages no sources")
+        return self.sources.tree()
+
+
+def find_artifact(cache: ArtifactCache, facts: ElementFacts, *, strict: bool) -> Artifact | None:
+    """The artifact that stands for an element: of its own key, or in a build that is not strict of its weak key."""
+    for key in (facts.cache_key, facts.strict_key, None if strict else facts.weak_key):
+        if key is not None:
+            artifact = cache.lookup(facts.project.name, facts.name, key)
+            if artifact is not None:
+                return artifact
+    return None
+
+
+@contextmanager
+def worker_host(job: JobContext, store: Store, public: PublicData) -> Iterator[WorkerHost]:
+    """A host for the length of a job."""
+    host = WorkerHost(job, store, public)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+__all__ = ["Any", "PublicData", "WorkerHost", "find_artifact", "worker_host"]
