@@ -1,0 +1,114 @@
+"""``show``: print elements.
+
+Knows what a format can ask of an element and where the answers are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...project.load_element import LoadElement
+from ...project.resolve import ResolvedElement
+from ...project.show import compile_format
+from ...protocol.requests import Show
+from ..pipeline import Pipeline
+from ..session import Session
+from ..states import States
+
+
+class ElementView:
+    """See `project.show.View`."""
+
+    __slots__ = ("_element", "_states")
+
+    def __init__(self, element: ResolvedElement, states: States) -> None:
+        self._element = element
+        self._states = states
+
+    @property
+    def load_element(self) -> LoadElement:
+        """Its names, kind, description and dependencies."""
+        return self._element.load_element
+
+    def key(self) -> tuple[str | None, bool]:
+        """Its key, and whether it is that of a strict build."""
+        return self._states.key(self._element)
+
+    def state(self) -> str:
+        """Its state."""
+        return self._states.state(self._element)
+
+    def config(self) -> dict[str, Any]:
+        """Its configuration."""
+        return self._element.config.strip_node_info()
+
+    def variables(self) -> dict[str, str]:
+        """Its variables."""
+        return self._element.variables()
+
+    def environment(self) -> dict[str, str]:
+        """Its environment."""
+        return self._element.environment()
+
+    def public(self) -> dict[str, Any]:
+        """Its public data."""
+        return self._element.plain_public()
+
+    def workspace(self) -> str | None:
+        """The directory of its open workspace, or None."""
+        return self._element.workspace
+
+    def source_info(self) -> list[dict[str, Any]]:
+        """What its sources say of where they come from."""
+        found = []
+        for source in self._element.sources:
+            infos = source.collect_source_info()
+            found += [info.serialize() for info in infos or ()]
+        return found
+
+    def artifact_digest(self) -> str:
+        """``hash/size`` of its artifact's files, or ""."""
+        artifact = self._states.artifact(self._element)
+        return str(artifact.files) if artifact is not None and artifact.files is not None else ""
+
+
+def show(session: Session, action: Show) -> int:
+    """Print the elements that were asked for.
+
+    Raises:
+        GrilseError: they cannot be loaded, or the format is wrong.
+    """
+    pipeline = Pipeline(session)
+    pipeline.open_project()
+    names = pipeline.targets_of(action.targets).elements
+    excepted = pipeline.targets_of(action.except_, defaults=False).elements if action.except_ else []
+    targets = pipeline.load_elements(names, excepted)
+    chosen = pipeline.select(targets, action.deps)
+    if action.order == "alpha":
+        chosen.sort(key=lambda element: element.full_name)
+    form = compile_format(action.format or pipeline.config.element_format, pipeline.config.key_length)
+    views = [ElementView(element, pipeline.states) for element in chosen]
+    if session.request.output_json:
+        session.reporter.values([_as_data(view) for view in views])
+    else:
+        session.reporter.output(form.report(views) + "\n")
+    pipeline.close()
+    return 0
+
+
+def _as_data(view: ElementView) -> dict[str, Any]:
+    element = view.load_element
+    key, strict = view.key()
+    return {
+        "name": element.full_name,
+        "kind": element.kind,
+        "description": element.description,
+        "state": view.state(),
+        "key": key,
+        "strict": strict,
+        "workspace": view.workspace(),
+        "depends": [
+            {"name": each.element.full_name, "build": each.build, "runtime": each.runtime}
+            for each in element.dependencies
+        ],
+    }

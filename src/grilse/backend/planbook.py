@@ -1,0 +1,101 @@
+"""Writes the plan file of a session and makes the messages of its jobs.
+
+Knows records and where logs go; nothing of stages.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from ..project.record import element_record, project_record
+from ..project.resolve import ResolvedElement
+from ..protocol.jobs import JobSpec
+from ..protocol.records import PlanHeader, PlanWriter, Ref
+from .items import Item
+
+# Characters of the key in the name of a log.
+LOG_KEY_LENGTH = 8
+
+
+class PlanBook:
+    """The plan of one session; elements are written when the first job needs them.
+
+    Args:
+        directory: the session's directory.
+        session: its identifier.
+        settings: what jobs need of the configuration, as plain data.
+        projects: per project name, what jobs need of it.
+        log_directory: below which task logs are.
+    """
+
+    def __init__(
+        self, directory: str, session: str, settings: dict[str, Any], projects: dict[str, Any], log_directory: str
+    ) -> None:
+        self._writer = PlanWriter(os.path.join(directory, "plan"))
+        self._header = self._writer.add(PlanHeader(session=session, settings=settings, projects=projects))
+        self._refs: dict[int, Ref] = {}
+        self._log_directory = log_directory
+
+    def ref(self, element: ResolvedElement) -> Ref:
+        """Where an element's record stands, written now with all below it if need be."""
+        stack = [element]
+        while stack:
+            current = stack[-1]
+            if id(current) in self._refs:
+                stack.pop()
+                continue
+            missing = [
+                below
+                for below in (*current.build_dependencies, *current.runtime_dependencies)
+                if id(below) not in self._refs
+            ]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            self._refs[id(current)] = self._write(current)
+        return self._refs[id(element)]
+
+    def _write(self, element: ResolvedElement) -> Ref:
+        return self._writer.add(element_record(element, self._writer, self._refs))
+
+    def spec(
+        self,
+        item: Item,
+        *,
+        job: int,
+        action: str,
+        task: str,
+        attempt: int = 1,
+        parameters: dict[str, Any] | None = None,
+    ) -> JobSpec:
+        """The message of a job of an element."""
+        element = item.element
+        return JobSpec(
+            job=job,
+            task=task,
+            plan=self._writer.path,
+            header=self._header,
+            element=self.ref(element),
+            log=self.log_path(element, item.display_key, action),
+            key=item.display_key[:LOG_KEY_LENGTH],
+            full_key=element.cache_key,
+            attempt=attempt,
+            parameters=parameters or {},
+        )
+
+    def log_path(self, element: ResolvedElement, key: str, action: str) -> str:
+        """Where the log of a job goes: ``PROJECT/ELEMENT/KEY-ACTION.DATE-TIME.log``, as bst has it."""
+        name = os.path.splitext(element.name.replace("/", "-"))[0]
+        stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
+        return os.path.join(
+            self._log_directory, element.project.name, name, f"{key[:LOG_KEY_LENGTH]}-{action}.{stamp}.log"
+        )
+
+    def close(self) -> None:
+        """The plan stays readable for jobs and replays."""
+        self._writer.close()
+
+

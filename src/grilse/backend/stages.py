@@ -1,0 +1,252 @@
+"""The stages of commands: pull, fetch, build, push, track; each decides, makes job messages, takes outcomes.
+
+Knows elements, their states and the build plan; nothing of workers, tokens or displays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..project.resolve import ResolvedElement
+from ..protocol.jobs import JobResult, JobSpec
+from ..protocol.message import Failure
+from .items import Item
+from .plan import BuildPlan
+from .planbook import PlanBook
+from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Decision
+from .states import States
+
+
+class BaseStage:
+    """What all stages have in common.
+
+    Args:
+        book: makes job messages.
+        states: what is cached.
+        retries: how often a job is tried again after a network failure.
+    """
+
+    action = ""
+    task = ""
+    tokens: tuple[str, ...] = ()
+
+    def __init__(self, book: PlanBook, states: States, retries: int = 0) -> None:
+        self.book = book
+        self.states = states
+        self.retries = retries
+
+    def decide(self, item: Item) -> Decision:
+        """What to do with an element."""
+        return Decision.RUN
+
+    def failure(self, item: Item) -> Failure:
+        """Why `decide` said FAIL."""
+        raise NotImplementedError
+
+    def parameters(self, item: Item) -> dict[str, Any]:
+        """What only this task needs."""
+        return {}
+
+    def spec(self, item: Item, job: int, attempt: int) -> JobSpec:
+        """The message of an element's job."""
+        return self.book.spec(
+            item, job=job, action=self.action, task=self.task, attempt=attempt, parameters=self.parameters(item)
+        )
+
+    def finished(self, item: Item, result: JobResult) -> None:
+        """Take the outcome of a job that ended well or was skipped."""
+
+    def failed(self, item: Item, result: JobResult) -> None:
+        """Take the outcome of a job that failed."""
+
+    def priority(self, item: Item) -> int:
+        """Smaller goes first."""
+        return item.order
+
+
+class PullStage(BaseStage):
+    """Pull artifacts that are not here; whatever is wrong with a remote, the element is built instead.
+
+    Args:
+        needed: whether an element's artifact is wanted at all.
+    """
+
+    action = "pull"
+    task = "pull"
+    tokens = (DOWNLOAD,)
+
+    def __init__(
+        self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool], *, always: bool
+    ) -> None:
+        super().__init__(book, states, retries)
+        self._remotes = remotes
+        self._always = always
+
+    def decide(self, item: Item) -> Decision:
+        """Pull what is not here."""
+        if not self._remotes(item.element) or item.element.weak_key is None:
+            return Decision.SKIP
+        if self._always:
+            return Decision.RUN
+        return Decision.SKIP if self.states.artifact(item.element) is not None else Decision.RUN
+
+    def finished(self, item: Item, result: JobResult) -> None:
+        """An artifact may be here now."""
+        item.pulled = bool(result.values.get("pulled"))
+        self.states.forget(item.element)
+
+
+class FetchStage(BaseStage):
+    """Fetch sources.
+
+    Args:
+        original: fetch what sources themselves keep, even if the store has the content (``source fetch``).
+        plan: leaves out elements whose artifact is here, or None.
+    """
+
+    action = "fetch"
+    task = "fetch"
+    tokens = (DOWNLOAD,)
+
+    def __init__(
+        self, book: PlanBook, states: States, retries: int, *, original: bool = False, plan: BuildPlan | None = None
+    ) -> None:
+        super().__init__(book, states, retries)
+        self._original = original
+        self._plan = plan
+
+    def decide(self, item: Item) -> Decision:
+        """Fetch what an element needs that has to be built."""
+        element = item.element
+        if self._plan is not None and self.states.artifact(element) is not None and not item.rebuild:
+            return Decision.SKIP
+        if not element.sources:
+            return Decision.SKIP
+        if not self._original and self.states.sources_cached(element):
+            return Decision.SKIP
+        return Decision.RUN
+
+    def parameters(self, item: Item) -> dict[str, Any]:
+        """Whether originals are wanted."""
+        return {"original": self._original}
+
+    def finished(self, item: Item, result: JobResult) -> None:
+        """The sources are here."""
+        self.states.forget(item.element)
+
+
+class BuildStage(BaseStage):
+    """Build what is not cached as soon as all that it builds with is usable.
+
+    Args:
+        plan: says what is usable.
+        retry_failed: build again what failed before.
+    """
+
+    action = "build"
+    task = "build"
+    tokens = (PROCESS,)
+
+    def __init__(self, book: PlanBook, states: States, plan: BuildPlan, *, retry_failed: bool) -> None:
+        super().__init__(book, states)
+        self._plan = plan
+        self._retry_failed = retry_failed
+
+    def decide(self, item: Item) -> Decision:
+        """Build it, wait, or tell that it failed before."""
+        artifact = self.states.artifact(item.element)
+        if artifact is not None and artifact.success:
+            return Decision.SKIP
+        if artifact is not None and not item.rebuild:
+            return Decision.FAIL
+        return Decision.RUN if self._plan.is_buildable(item.index) else Decision.WAIT
+
+    def failure(self, item: Item) -> Failure:
+        """The failure that is cached."""
+        artifact = self.states.cached_failure(item.element)
+        assert artifact is not None
+        return Failure(domain="ELEMENT", message=artifact.error, detail=artifact.error_detail or None)
+
+    def spec(self, item: Item, job: int, attempt: int) -> JobSpec:
+        """The key is known at the latest when all that it is built with is there."""
+        self.states.full_key(item.element)
+        return super().spec(item, job, attempt)
+
+    def finished(self, item: Item, result: JobResult) -> None:
+        """The artifact is here."""
+        item.rebuild = False
+        item.built = True
+        self.states.forget(item.element)
+
+    def failed(self, item: Item, result: JobResult) -> None:
+        """The artifact of a failed build may be here; a retry builds again."""
+        item.rebuild = True
+        self.states.forget(item.element)
+
+
+class PushStage(BaseStage):
+    """Push artifacts to remotes that take them."""
+
+    action = "push"
+    task = "push"
+    tokens = (UPLOAD,)
+
+    def __init__(
+        self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool]
+    ) -> None:
+        super().__init__(book, states, retries)
+        self._remotes = remotes
+
+    def decide(self, item: Item) -> Decision:
+        """Push what is here."""
+        if not self._remotes(item.element) or self.states.artifact(item.element) is None:
+            return Decision.SKIP
+        return Decision.RUN
+
+
+class SourcePushStage(BaseStage):
+    """Push sources to remotes that take them."""
+
+    action = "push"
+    task = "source_push"
+    tokens = (UPLOAD,)
+
+    def __init__(
+        self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool]
+    ) -> None:
+        super().__init__(book, states, retries)
+        self._remotes = remotes
+
+    def decide(self, item: Item) -> Decision:
+        """Push what is here."""
+        element = item.element
+        if not self._remotes(element) or not element.sources or not self.states.sources_cached(element):
+            return Decision.SKIP
+        return Decision.RUN
+
+
+class TrackStage(BaseStage):
+    """Find new refs.
+
+    Args:
+        apply: called with an element and what its job found: stores the refs.
+    """
+
+    action = "track"
+    task = "track"
+    tokens = (DOWNLOAD,)
+
+    def __init__(
+        self, book: PlanBook, states: States, retries: int, apply: Callable[[Item, list[dict[str, Any]]], None]
+    ) -> None:
+        super().__init__(book, states, retries)
+        self._apply = apply
+
+    def decide(self, item: Item) -> Decision:
+        """Track what has sources."""
+        return Decision.RUN if item.element.sources else Decision.SKIP
+
+    def finished(self, item: Item, result: JobResult) -> None:
+        """Store the new refs."""
+        self._apply(item, result.values.get("refs", []))

@@ -1,0 +1,145 @@
+"""What is cached of elements, and the state that follows from it; every question is asked once.
+
+Knows caches and resolved elements, nothing of jobs or displays.
+"""
+
+from __future__ import annotations
+
+from ..project.resolve import ResolvedElement
+from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.closure import Presence
+from ..storage.sources import SourceCache
+from ..storage.store import Store
+
+
+class States:
+    """Remembers the artifacts and cached sources of a session's elements.
+
+    Args:
+        store: the content-addressed store.
+        strict: whether the build plan is strict.
+    """
+
+    def __init__(self, store: Store, *, strict: bool) -> None:
+        self._strict = strict
+        self._cache = ArtifactCache(store)
+        self._sources = SourceCache(store, together=True)
+        self._presence = Presence(store)
+        self._artifacts: dict[int, Artifact | None] = {}
+        self._has_sources: dict[int, bool] = {}
+        self._usable: dict[int, bool] = {}
+
+    @property
+    def cache(self) -> ArtifactCache:
+        """The artifacts."""
+        return self._cache
+
+    def artifact(self, element: ResolvedElement) -> Artifact | None:
+        """The element's artifact if it is here with all its blobs, of a build that succeeded or failed."""
+        known = self._artifacts.get(id(element), _UNASKED)
+        if known is not _UNASKED:
+            return known  # type: ignore[return-value]
+        found = self._find(element)
+        self._artifacts[id(element)] = found
+        return found
+
+    def _find(self, element: ResolvedElement) -> Artifact | None:
+        keys = (element.strict_key,) if self._strict else (element.strict_key, element.weak_key)
+        for key in keys:
+            if key is None:
+                continue
+            artifact = self._cache.lookup(element.project.name, element.name, key)
+            if artifact is not None and self._cache.is_cached(artifact, self._presence):
+                return artifact
+        return None
+
+    def forget(self, element: ResolvedElement) -> None:
+        """Ask again: a job may have made the artifact or fetched the sources."""
+        self._artifacts.pop(id(element), None)
+        self._has_sources.pop(id(element), None)
+        self._usable.clear()
+
+    def cached_success(self, element: ResolvedElement) -> bool:
+        """Whether an artifact is here that can be used."""
+        artifact = self.artifact(element)
+        return artifact is not None and artifact.success
+
+    def cached_failure(self, element: ResolvedElement) -> Artifact | None:
+        """The artifact of a build that failed, or None."""
+        artifact = self.artifact(element)
+        return artifact if artifact is not None and not artifact.success else None
+
+    def sources_cached(self, element: ResolvedElement) -> bool:
+        """Whether the element's sources are in the store, staged together."""
+        key = element.sources_key()
+        return key is not None and self._sources.is_cached(key, self._presence)
+
+    def fetch_needed(self, element: ResolvedElement) -> bool:
+        """Whether a source has to be fetched before the element can be built."""
+        known = self._has_sources.get(id(element))
+        if known is None:
+            sources = element.sources
+            known = (
+                not sources or self.sources_cached(element) or all(source._is_cached() for source in sources)
+            )
+            self._has_sources[id(element)] = known
+        return not known
+
+    def usable(self, element: ResolvedElement) -> bool:
+        """Whether the element's artifact is here, and those of all that it needs to run."""
+        stack = [element]
+        while stack:
+            current = stack[-1]
+            if id(current) in self._usable:
+                stack.pop()
+                continue
+            below = [needed for needed in current.runtime_dependencies if id(needed) not in self._usable]
+            if below:
+                stack += below
+                continue
+            stack.pop()
+            self._usable[id(current)] = self.cached_success(current) and all(
+                self._usable[id(needed)] for needed in current.runtime_dependencies
+            )
+        return self._usable[id(element)]
+
+    def buildable(self, element: ResolvedElement) -> bool:
+        """Whether all that the element is built with is here."""
+        return all(self.usable(needed) for needed in element.build_dependencies)
+
+    def state(self, element: ResolvedElement) -> str:
+        """One of: no reference, junction, failed, cached, fetch needed, buildable, waiting."""
+        if not element.is_resolved:
+            return "no reference"
+        if element.kind == "junction":
+            return "junction"
+        artifact = self.artifact(element)
+        if artifact is not None:
+            return "cached" if artifact.success else "failed"
+        if self.fetch_needed(element):
+            return "fetch needed"
+        return "buildable" if self.buildable(element) else "waiting"
+
+    def key(self, element: ResolvedElement) -> tuple[str | None, bool]:
+        """The element's full key, None if it has none yet; and whether it is that of a strict build."""
+        if self._strict:
+            return element.strict_key, True
+        key = self.full_key(element)
+        return key, key == element.strict_key
+
+    def full_key(self, element: ResolvedElement) -> str | None:
+        """The key that the element's artifact has, or will have: in a build that is not strict it depends on what
+        is cached of its dependencies.
+        """
+        if self._strict:
+            return element.strict_key
+        if element.cache_key is None:
+            artifact = self.artifact(element)
+            if artifact is not None:
+                element.cache_key = artifact.strong_key
+            elif self.buildable(element):
+                element.cache_key = element.full_key(self.full_key)
+        return element.cache_key
+
+
+_UNASKED = object()
