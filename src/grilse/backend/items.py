@@ -22,7 +22,9 @@ class Item:
 
     __slots__ = ("_states", "built", "element", "index", "order", "pulled", "rebuild")
 
-    def __init__(self, element: ResolvedElement, index: int, order: int, states: States, *, rebuild: bool = False) -> None:
+    def __init__(
+        self, element: ResolvedElement, index: int, order: int, states: States, *, rebuild: bool = False
+    ) -> None:
         self.element = element
         self.index = index
         self.order = order

@@ -1,19 +1,17 @@
-"""From a request to resolved elements: configuration, project, plugins, keys; each phase is a span.
+"""From a request to the elements that a command works on; each phase is a span.
 
-Knows the order of loading, nothing of commands or jobs.
+Knows the order of loading, selection and states; nothing of single commands or of jobs.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ..project.api import LoadSession, open_session, without_collector
-from ..project.plan_host import PlanHost
-from ..project.plugins import PluginFactories
-from ..project.resolve import ResolvedElement, Resolver
+from ..project.api import open_session, without_collector
+from ..project.planning import Planner
+from ..project.resolve import ResolvedElement
 from ..project.selection import leave_out, select
 from ..project.targets import Targets, classify_targets, default_targets
 from ..protocol import events
@@ -21,14 +19,9 @@ from ..protocol.errors import LoadError
 from .states import States
 
 if TYPE_CHECKING:
-    from ..plugin.node import Node
-    from ..project.load_element import LoadElement
     from ..project.project import Project
     from ..project.user_config import UserConfig
     from .session import Session
-
-# Fetches and stages the sources of a junction: takes the resolved junction element, gives the directory.
-StageJunction = Callable[[ResolvedElement], str]
 
 
 class Pipeline:
@@ -39,10 +32,8 @@ class Pipeline:
 
     Attributes:
         config: the user's configuration.
-        load: the loading session.
+        planner: loads and resolves.
         strict: whether the build plan is strict.
-        targets: resolved targets.
-        states: what is cached of elements.
 
     Raises:
         LoadError: the user's configuration is wrong.
@@ -50,76 +41,36 @@ class Pipeline:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        reporter = session.reporter
-        self.load: LoadSession = open_session(session.request.invocation, os.environ, warn=self._warn)
-        self.config: UserConfig = self.load.config
-        tell_style(session, self.config)
-        self._factories = PluginFactories(self._warn)
-        self._say = lambda kind, text, detail, element: reporter.text(kind, text, detail=detail, element=element)
-        self._host: PlanHost | None = None
-        self._resolver: Resolver | None = None
-        self._states: States | None = None
-        self.stage: StageJunction | None = None
+        load = open_session(session.request.invocation, os.environ, warn=self._warn)
+        self.config: UserConfig = load.config
+        self.planner = Planner(load, say=self._say, fetch=self._fetch_junction)
         self.strict = True
+        self._states: States | None = None
+        self._excepted: list[ResolvedElement] = []
+        tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
         self.session.reporter.text("warn", message, detail=detail)
 
-    # The host of loading (project.context.LoadHost)
+    def _say(self, kind: str, text: str, detail: str | None, element: str | None) -> None:
+        self.session.reporter.text(kind, text, detail=detail, element=element)
 
-    def project_loaded(self, project: Project) -> None:
-        """Read a project's plugin origins; the first one is the toplevel project."""
-        if self._resolver is None:
-            self._open(project)
-        self._factories.add(project)
+    def _fetch_junction(self, junction: ResolvedElement) -> None:
+        from .junctions import fetch_junction
 
-    def stage_junction(self, element: LoadElement, place: Node | None) -> str:
-        """The directory that holds a junction's sources, fetched and staged if need be."""
-        from .junctions import stage_junction
-
-        (resolved,) = self.resolver.resolve([element])
-        return stage_junction(self, resolved, str(place.get_provenance()) if place is not None else "")
-
-    def _open(self, project: Project) -> None:
-        config = self.config
-        override = config.projects.get(project.name)
-        strict = config.strict
-        if strict is None and override is not None:
-            strict = override.strict
-        self.strict = True if strict is None else strict
-        self._host = PlanHost(
-            config.cachedir, config.sourcedir, project.directory, self._say, debug=config.debug, remember=True
-        )
-        self._resolver = Resolver(self._host, self._factories.get, strict=self.strict)
-
-    @property
-    def host(self) -> PlanHost:
-        """What surrounds plugins; there once a project is open."""
-        assert self._host is not None
-        return self._host
-
-    @property
-    def resolver(self) -> Resolver:
-        """Resolves elements; there once a project is open."""
-        assert self._resolver is not None
-        return self._resolver
-
-    @property
-    def factories(self) -> PluginFactories:
-        """The plugins of all projects."""
-        return self._factories
+        fetch_junction(self, junction)
 
     @property
     def states(self) -> States:
         """What is cached of elements."""
         if self._states is None:
-            self._states = States(self.host.store, strict=self.strict)
+            self._states = States(self.planner.host.store, strict=self.strict)
         return self._states
 
     @property
     def project(self) -> Project:
         """The toplevel project."""
-        return self.load.project
+        return self.planner.session.project
 
     def open_project(self) -> Project:
         """Find and open the project.
@@ -127,7 +78,9 @@ class Pipeline:
         Raises:
             LoadError: there is none, or its configuration is wrong.
         """
-        return self.load.open_project(self)
+        project = self.planner.open()
+        self.strict = self.config.is_strict(project.name)
+        return project
 
     def try_open_project(self) -> Project | None:
         """Open the project if there is one; commands about artifacts work without.
@@ -142,8 +95,6 @@ class Pipeline:
                 raise
             return None
 
-    # Loading
-
     def targets_of(self, names: Sequence[str], *, artifacts: bool = False, defaults: bool = True) -> Targets:
         """What the names of a command line mean in the open project.
 
@@ -151,53 +102,50 @@ class Pipeline:
             StreamError: a name cannot be meant.
         """
         if not names and defaults:
-            names = default_targets(self.project, self.load.workspace_element)
-            self.defaulted = True
+            names = default_targets(self.project, self.planner.session.workspace_element)
         found = classify_targets(names, self.project, artifacts=artifacts)
         for pattern in found.unmatched:
             self._warn(f"No elements matched the glob expression: {pattern}")
         return found
 
     def load_elements(self, names: Iterable[str], excepted: Iterable[str] = ()) -> list[ResolvedElement]:
-        """Load and resolve elements with everything below them.
+        """Load and resolve elements with everything below them; `excepted` are left out of selections.
 
         Raises:
             GrilseError: whatever is wrong with any of them.
         """
-        reporter = self.session.reporter
-        names, excepted = list(names), list(excepted)
+        reporter, planner = self.session.reporter, self.planner
+        names = list(names)
         with without_collector():
             with reporter.span("Loading elements"):
-                loaded = self.load.load([*names, *excepted])
-                self.load.finish()
+                loaded = planner.session.load([*names, *excepted])
             with reporter.span("Resolving elements"):
-                resolved = self.resolver.resolve(loaded)
-        self._report_redundant_refs()
-        self.excepted = resolved[len(names) :]
+                resolved = planner.resolver.resolve(loaded)
+                planner.finish()
+        self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
+
+    def load_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> list[ResolvedElement]:
+        """Load the elements that a command line names, or the default targets.
+
+        Raises:
+            GrilseError: whatever is wrong.
+        """
+        left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
+        return self.load_elements(self.targets_of(names).elements, left_out)
 
     def select(self, targets: Sequence[ResolvedElement], deps: str) -> list[ResolvedElement]:
         """The elements that ``--deps`` asks for, dependencies before dependants, without those excepted."""
         loaded = [target.load_element for target in targets]
         chosen = select(loaded, deps)
-        excepted = [element.load_element for element in getattr(self, "excepted", ())]
-        if excepted:
-            chosen = leave_out(chosen, loaded, excepted)
-        known = self.resolver.known
+        if self._excepted:
+            chosen = leave_out(chosen, loaded, [element.load_element for element in self._excepted])
+        known = self.planner.resolver.known
         return [known(element) for element in chosen]
-
-    def _report_redundant_refs(self) -> None:
-        refs = self.resolver.redundant_refs
-        if refs:
-            detail = "\n".join(f"{source}" for source, _ in refs)
-            self._warn("Ignoring redundant source references", detail)
-            refs.clear()
 
     def close(self) -> None:
         """Keep what the next session can use."""
-        if self._host is not None:
-            self._host.close()
-        self.load.close()
+        self.planner.close()
 
 
 def tell_style(session: Session, config: UserConfig) -> None:
@@ -214,8 +162,3 @@ def tell_style(session: Session, config: UserConfig) -> None:
             log_directory=config.logdir,
         )
     )
-
-
-def now() -> float:
-    """Seconds since the epoch, for events."""
-    return time.time()

@@ -9,7 +9,7 @@ import os
 from datetime import datetime
 from typing import Any
 
-from ..project.record import element_record, project_record
+from ..project.record import element_record
 from ..project.resolve import ResolvedElement
 from ..protocol.jobs import JobSpec
 from ..protocol.records import PlanHeader, PlanWriter, Ref
@@ -97,5 +97,3 @@ class PlanBook:
     def close(self) -> None:
         """The plan stays readable for jobs and replays."""
         self._writer.close()
-
-

@@ -79,9 +79,7 @@ class States:
         known = self._has_sources.get(id(element))
         if known is None:
             sources = element.sources
-            known = (
-                not sources or self.sources_cached(element) or all(source._is_cached() for source in sources)
-            )
+            known = not sources or self.sources_cached(element) or all(source._is_cached() for source in sources)
             self._has_sources[id(element)] = known
         return not known
 

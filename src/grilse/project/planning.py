@@ -72,9 +72,17 @@ class Planner:
         """
         elements = self.session.load(names)
         resolved = self.resolver.resolve(elements)
+        self.finish()
+        return resolved
+
+    def finish(self) -> None:
+        """Check and tell what only shows when everything is loaded and resolved.
+
+        Raises:
+            LoadError: CONFLICTING_JUNCTION, or what is wrong with a project's configuration.
+        """
         self.session.finish()
         self._warn_redundant()
-        return resolved
 
     @property
     def resolver(self) -> Resolver:

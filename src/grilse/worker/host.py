@@ -53,7 +53,7 @@ def _parse(data: bytes) -> MappingNode:
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        plain = yaml.load(data, Loader=loader)  # noqa: S506 - the base loader makes text, lists and mappings only
+        plain = yaml.load(data, Loader=loader)
     except yaml.YAMLError as error:
         raise ElementError(f"The public data of an artifact cannot be read: {error}") from error
     if not isinstance(plain, dict):

@@ -80,9 +80,7 @@ def show(session: Session, action: Show) -> int:
     """
     pipeline = Pipeline(session)
     pipeline.open_project()
-    names = pipeline.targets_of(action.targets).elements
-    excepted = pipeline.targets_of(action.except_, defaults=False).elements if action.except_ else []
-    targets = pipeline.load_elements(names, excepted)
+    targets = pipeline.load_targets(action.targets, action.except_)
     chosen = pipeline.select(targets, action.deps)
     if action.order == "alpha":
         chosen.sort(key=lambda element: element.full_name)
