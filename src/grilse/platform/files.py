@@ -3,8 +3,35 @@
 import sys
 
 if sys.platform == "win32":
-    from .windows_files import clone_or_copy, free_space, is_executable, lock, thread_count, try_lock, umask
+    from .windows_files import (
+        clone_or_copy,
+        free_space,
+        is_executable,
+        lock,
+        socket_answers,
+        thread_count,
+        try_lock,
+        umask,
+    )
 else:
-    from .posix_files import clone_or_copy, free_space, is_executable, lock, thread_count, try_lock, umask
+    from .posix_files import (
+        clone_or_copy,
+        free_space,
+        is_executable,
+        lock,
+        socket_answers,
+        thread_count,
+        try_lock,
+        umask,
+    )
 
-__all__ = ["clone_or_copy", "free_space", "is_executable", "lock", "thread_count", "try_lock", "umask"]
+__all__ = [
+    "clone_or_copy",
+    "free_space",
+    "is_executable",
+    "lock",
+    "socket_answers",
+    "thread_count",
+    "try_lock",
+    "umask",
+]

@@ -16,6 +16,8 @@ _FICLONE = 0x40049409
 # What a file system that cannot clone or copy in the kernel answers.
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EBADF, errno.EPERM}
 
+_MAX_SOCKET_PATH = 100  # bytes; systems allow 104 or 108
+
 _CHUNK = 1 << 20  # bytes per read when a copy goes through this process
 
 
@@ -87,6 +89,32 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def socket_answers(path: str) -> bool:
+    """Whether somebody listens on the Unix socket at `path`; one whose owner died is still a file.
+
+    Raises:
+        OSError: it cannot be told, for want of permission say.
+    """
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # a full backlog is an answer, too
+        try:
+            if len(os.fsencode(path)) < _MAX_SOCKET_PATH:
+                client.connect(path)
+            else:
+                import tempfile
+
+                with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
+                    os.symlink(os.path.abspath(path), f"{scratch}/s")
+                    client.connect(f"{scratch}/s")
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except BlockingIOError:
+            return True
     return True
 
 

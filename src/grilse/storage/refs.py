@@ -105,8 +105,8 @@ def remove_ref(base: str, ref: str) -> bool:
     return True
 
 
-def list_refs(base: str, glob: str | None = None) -> list[tuple[float, str]]:
-    """All refs as (modification time in seconds, relative name), the least recently used first.
+def list_refs(base: str, glob: str | None = None) -> list[tuple[int, str]]:
+    """All refs as (modification time in nanoseconds, relative name), the least recently used first.
 
     Args:
         base: directory of the refs; an absent one has none.
@@ -126,7 +126,7 @@ def list_refs(base: str, glob: str | None = None) -> list[tuple[float, str]]:
     return found
 
 
-def _walk(base: str, start: str) -> Iterator[tuple[float, str]]:
+def _walk(base: str, start: str) -> Iterator[tuple[int, str]]:
     """Every ref below `start`, with its modification time."""
     stack = [start]
     while stack:
@@ -139,7 +139,7 @@ def _walk(base: str, start: str) -> Iterator[tuple[float, str]]:
                         stack.append(relative)
                     elif not _TEMPORARY.match(entry.name):
                         try:
-                            yield entry.stat(follow_symlinks=False).st_mtime, relative
+                            yield entry.stat(follow_symlinks=False).st_mtime_ns, relative
                         except FileNotFoundError:
                             continue  # removed since it was listed
         except (FileNotFoundError, NotADirectoryError):

@@ -1,0 +1,146 @@
+"""Marks who uses the cache, and since when, so that nothing is expired that a running session needs.
+
+Knows locks and marks; does not know what is in the cache.  A session of grilse holds a lock on a file of its own in
+``cachedir/grilse/sessions``; one of BuildStream has a buildbox-casd that listens on ``cachedir/casserver-*.sock``.
+Either mark dies with its owner, however that ends.
+
+What a session needs is what was used since it began: blobs by their modification time, which both tools set on use,
+and artifacts by that of their records.  To look something up and to rely on it, a session holds `guard`: expiry never
+takes place in between.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from grilse.platform.files import lock, socket_answers, try_lock
+from grilse.storage.store import cas_error
+
+# Subtracted from the beginning of a session: what it used while it began, and grain of clocks.
+MARGIN = 60.0  # seconds
+
+_SOCKET_PREFIX = "casserver-"
+_SOCKET_SUFFIX = ".sock"
+
+
+class Session:
+    """One use of a cache directory, from now until it is closed or the process ends.
+
+    Args:
+        cachedir: bst's ``cachedir``.
+
+    Raises:
+        CasError: the mark cannot be written.
+    """
+
+    def __init__(self, cachedir: str) -> None:
+        self.cachedir = cachedir
+        directory = os.path.join(cachedir, "grilse", "sessions")
+        self._path = os.path.join(directory, f"{os.getpid()}-{os.urandom(4).hex()}")
+        try:
+            os.makedirs(directory, exist_ok=True)
+            # Under the guard, so that an expiry sees the session either before it decides or not at all.
+            with guard(cachedir):
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                lock(self._descriptor)
+        except OSError as error:
+            raise cas_error(error, f"mark the use of the cache directory '{cachedir}'") from error
+
+    def close(self) -> None:
+        """End the use."""
+        if self._descriptor >= 0:
+            try:
+                os.unlink(self._path)
+            except OSError:
+                pass
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def guard(cachedir: str, *, exclusive: bool = False) -> Iterator[None]:
+    """Keep expiry away, or everybody else if `exclusive`.  To be held for fractions of a second.
+
+    A cache directory that cannot be written to has nothing expired, so no guard is needed there.
+    """
+    directory = os.path.join(cachedir, "grilse")
+    try:
+        os.makedirs(directory, exist_ok=True)
+        descriptor = os.open(os.path.join(directory, "expiry.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        if exclusive:
+            raise
+        yield
+        return
+    try:
+        # No limit: holders do a bounded number of system calls, and the kernel releases the locks of the dead.
+        lock(descriptor, shared=not exclusive)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def oldest_start(cachedir: str, *, but: Session | None = None) -> float | None:
+    """When the oldest running session of either tool began, in seconds since the epoch, or None if none runs.
+
+    Marks of the dead are removed.
+
+    Args:
+        cachedir: bst's ``cachedir``.
+        but: a session that does not count, the caller's.
+    """
+    starts = [*_own_starts(cachedir, but), *_bst_starts(cachedir)]
+    return min(starts) - MARGIN if starts else None
+
+
+def _own_starts(cachedir: str, but: Session | None) -> Iterator[float]:
+    directory = os.path.join(cachedir, "grilse", "sessions")
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        path = os.path.join(directory, name)
+        if but is not None and path == but._path:
+            continue
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            start = os.fstat(descriptor).st_mtime
+            if not try_lock(descriptor):
+                yield start
+            elif start < time.time() - MARGIN:  # otherwise it may be about to be locked
+                os.unlink(path)
+        except OSError:
+            continue
+        finally:
+            os.close(descriptor)
+
+
+def _bst_starts(cachedir: str) -> Iterator[float]:
+    try:
+        names = os.listdir(cachedir)
+    except OSError:
+        return
+    for name in names:
+        if name.startswith(_SOCKET_PREFIX) and name.endswith(_SOCKET_SUFFIX):
+            path = os.path.join(cachedir, name)
+            try:
+                if socket_answers(path):
+                    yield os.stat(path).st_mtime
+            except OSError:
+                continue
