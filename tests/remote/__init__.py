@@ -1,0 +1,1 @@
+"""Tests against real services, started on the loopback interface and stopped again."""

@@ -1,0 +1,38 @@
+"""Real services; tests that need one that is not installed are skipped by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.compare import oracle_from
+from tests.oracle.tools import Oracle
+from tests.remote.servers import Server, casd, find_casd
+
+
+@pytest.fixture(scope="session")
+def casd_program() -> str:
+    """buildbox-casd."""
+    found = find_casd()
+    if found is None or not os.access(found, os.X_OK):
+        pytest.skip("buildbox-casd is not installed (GRILSE_ORACLE or GRILSE_CASD leads to it)")
+    return found
+
+
+@pytest.fixture
+def cache_server(casd_program: str, tmp_path: Path) -> Iterator[Server]:
+    """A running buildbox-casd."""
+    with casd(casd_program, tmp_path / "casd") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Oracle:
+    """BuildStream 2.8.1."""
+    found = oracle_from(None, None)
+    if found is None:
+        pytest.skip("GRILSE_ORACLE names no bst")
+    return found
