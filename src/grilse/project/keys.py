@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from . import keytext
+from ..plugin import keytext
 
 if TYPE_CHECKING:
     from .resolve import ResolvedElement

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from ..plugin import keytext
 from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.element import DependencyConfiguration, Element
 from ..plugin.exceptions import BstError, ElementError
@@ -16,7 +17,6 @@ from ..plugin.node import MappingNode, Node, ScalarNode
 from ..plugin.source import Source, SourceSpec, check_provenance
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
-from . import keytext
 from .junction import refuse_protected
 from .keys import Closure, KeyText, close_over, key_fragment, name_fragment, with_itself
 from .kinds import ElementKind, SourceKind, public_data
