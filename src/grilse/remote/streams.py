@@ -1,13 +1,12 @@
 """Blobs of any size to and from a remote, by byte streams.
 
-Knows nothing of what is worth sending.  What arrives is hashed on its way to the file and compared at the end.
+Knows nothing of what is worth sending.  What arrives is compared with its digest.
 
 Source: ``bytestream.proto`` in ``storage/proto``; the names of resources are described in ``remote_execution.proto``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -17,28 +16,28 @@ from grilse.remote.errors import BlobCorrupt, BlobsMissing, CallFailed
 from grilse.remote.proto.bytestream_pb2_grpc import ByteStreamStub
 from grilse.storage.digest import Digest
 from grilse.storage.proto.bytestream_pb2 import ReadRequest, WriteRequest
+from grilse.storage.store import Incoming
 
 CHUNK_BYTES = 1 << 20
 # What newer servers say to an upload of a blob that they have already.
 _ALREADY_THERE = -1
 
 
-def read_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
-    """Write a blob to `file`, going on where it was when the connection breaks.
+def read_stream(connection: Connection, digest: Digest, received: Incoming, moved: Callable[[int], None]) -> None:
+    """Receive a blob, going on where it was when the connection breaks.
 
     Args:
         connection: to the remote.
         digest: names the blob.
-        file: open for writing at offset 0; what is in it is the blob only if this returns.
+        received: what nothing was written to yet.
         moved: called with the bytes of each step.
 
     Raises:
         BlobsMissing: the remote does not have it.
         BlobCorrupt: it sends something else.
         CallFailed: it does not answer.
-        OSError: the file cannot be written.
+        OSError: what is received cannot be written.
     """
-    received = _Received(digest, file, moved)
     name = _resource(connection, f"blobs/{digest.hash}/{digest.size}")
     stub = connection.stub(ByteStreamStub)
 
@@ -46,8 +45,12 @@ def read_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: C
         call = stub.Read(ReadRequest(resource_name=name, read_offset=received.size), metadata=metadata)
         with connection.watched(call, "Read") as watch:
             for response in call:
-                received.add(connection.url, response.data)
-                watch.moved(len(response.data))
+                data = response.data
+                if received.size + len(data) > digest.size:
+                    raise BlobCorrupt(connection.url, digest, f"more than {digest.size} bytes")
+                received.write(data)
+                moved(len(data))
+                watch.moved(len(data))
 
     # As long as each round of retries brings some of it, there is another one.
     while True:
@@ -60,33 +63,8 @@ def read_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: C
                 raise BlobsMissing(connection.url, [digest]) from error
             if error.code != "UNAVAILABLE" or received.size < before + CHUNK_BYTES:
                 raise
-    received.check(connection.url)
-
-
-class _Received:
-    """What of a blob has arrived."""
-
-    def __init__(self, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
-        self.size = 0
-        self._digest = digest
-        self._file = file
-        self._moved = moved
-        self._hash = hashlib.sha256()
-
-    def add(self, url: str, data: bytes) -> None:
-        if self.size + len(data) > self._digest.size:
-            raise BlobCorrupt(url, self._digest, f"more than {self._digest.size} bytes")
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        self._hash.update(data)
-        self.size += len(data)
-        self._moved(len(data))
-
-    def check(self, url: str) -> None:
-        actual = Digest(self._hash.hexdigest(), self.size)
-        if actual != self._digest:
-            raise BlobCorrupt(url, self._digest, str(actual))
+    if received.digest() != digest:
+        raise BlobCorrupt(connection.url, digest, str(received.digest()))
 
 
 def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:

@@ -54,6 +54,33 @@ def cas_error(error: OSError, doing: str) -> CasError:
     return CasError(f"Could not {doing}: {error.strerror or error}{place}")
 
 
+class Incoming:
+    """A blob that is being received: written to a file and hashed on the way, since reading it again takes time."""
+
+    __slots__ = ("_descriptor", "_hash", "size")
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append `data`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        self._hash.update(data)
+        self.size += len(data)
+
+    def digest(self) -> Digest:
+        """Of what was written so far."""
+        return Digest(self._hash.hexdigest(), self.size)
+
+
 class Store:
     """The store below a cache directory.
 
@@ -212,8 +239,8 @@ class Store:
             raise cas_error(error, doing) from error
 
     @contextmanager
-    def receive(self, digest: Digest) -> Iterator[BinaryIO]:
-        """A file to write a blob to that comes from elsewhere; it is in the store when the block ends.
+    def receive(self, digest: Digest) -> Iterator[Incoming]:
+        """Something to write a blob to that comes from elsewhere; it is in the store when the block ends.
 
         Raises:
             CasError: what was written is not what `digest` says (reason ``corrupt-blob``), or cannot be written.
@@ -222,11 +249,13 @@ class Store:
         temporary = self._temporary()
         try:
             try:
-                with open(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE), "w+b") as file:
-                    yield file
-                    file.flush()
-                    os.lseek(file.fileno(), 0, os.SEEK_SET)
-                    actual = hash_descriptor(file.fileno())
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+                try:
+                    incoming = Incoming(descriptor)
+                    yield incoming
+                finally:
+                    os.close(descriptor)
+                actual = incoming.digest()
                 if actual != digest:
                     raise CasError(f"Blob {digest} was received as {actual}", reason="corrupt-blob")
                 self._publish(temporary, digest)
