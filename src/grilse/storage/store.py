@@ -375,7 +375,7 @@ class Store:
             os.makedirs(self.tmpdir, exist_ok=True)
             # What casd noted of the total is about to be wrong; without the note it counts anew.
             _unlink(os.path.join(self.cachedir, "cas", "disk_usage"))
-            probe = f"{self._prefix}probe"
+            probe = f"{self._prefix}probe-{next(self._counter)}"  # several threads may get here
             os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
             self._chmod = stat.S_IMODE(os.stat(probe).st_mode) != _MODE
             os.unlink(probe)
