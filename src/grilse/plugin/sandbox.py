@@ -2,21 +2,22 @@
 
 Must not know how commands are run: a `SandboxRunner` does that.  What is staged is a tree in the store; a session of
 the runner is opened when the first command runs, shows that tree to it, and what commands changed comes back into the
-tree when a batch ends.  Names and signatures are BuildStream's (``buildstream.sandbox``).
+tree when it ends.  A batch is one command: a shell script.  Names and signatures are those of ``buildstream.sandbox``.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+import os
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .exceptions import ImplError, SandboxCommandError, SandboxError
 
 if TYPE_CHECKING:
-    from ..sandbox.spec import Command
+    from ..sandbox.batch import Item
+    from ..sandbox.spec import Command, HostMount, Launch
     from ..storage.digest import Digest
     from ..storage.directory import CasDirectory
     from .host import Host
@@ -37,8 +38,14 @@ class SandboxSession(Protocol):
             SandboxError: ``missing-command`` if the root does not have it.
         """
 
-    def capture(self, path: str, *, mtimes: bool) -> Digest | None:
-        """Put a directory of the root into the store; None if there is none."""
+    def launch(self, command: Command) -> AbstractContextManager[Launch]:
+        """How another process runs a command, while the block lasts."""
+
+    def capture(self, path: str, *, mtimes: bool, last: bool) -> Digest | None:
+        """Put a directory of the root into the store; None if there is none.
+
+        With `last` new files are moved into the store, so that nothing can be run on the root any more.
+        """
 
     def close(self) -> None:
         """Remove the root."""
@@ -52,44 +59,12 @@ class SandboxRunner(Protocol):
 
 
 @dataclass(slots=True)
-class _Run:
-    """A command of a batch."""
-
-    command: list[str]
-    cwd: str
-    env: dict[str, str]
-    label: str | None
-
-
-@dataclass(slots=True)
-class _Create:
-    """An empty file to be made in the working directory."""
-
-    path: str
-
-
-@dataclass(slots=True)
-class _Clean:
-    """A directory to be emptied."""
-
-    path: str
-
-
-@dataclass(slots=True)
-class _Group:
-    """Items of a batch under one label."""
-
-    label: str | None
-    items: list[_Run | _Create | _Clean | _Group] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Batch:
-    """What will run when the block ends."""
+    """What will run as one command when the outermost block ends."""
 
-    group: _Group
     read_only: bool
     collect: str | None
+    items: list[Item] = field(default_factory=list)
 
 
 class Sandbox:
@@ -124,12 +99,7 @@ class Sandbox:
         self._env: dict[str, str] | None = None
         self._batch: _Batch | None = None
         self._session: SandboxSession | None = None
-        self._current: _Group | None = None
         self._subsandboxes: list[Sandbox] = []
-        # Whether commands ran since the tree was last up to date, what the session showed before, what to empty.
-        self._ran = False
-        self._shown: Digest | None = None
-        self._emptied: set[str] = set()
 
     # For plugins
 
@@ -181,61 +151,47 @@ class Sandbox:
         """
         if self._runner is None:
             raise ImplError(f"{self._element}: the plugin says that it runs no commands (BST_RUN_COMMANDS), but does")
+        if self._runner is None:
+            raise ImplError(f"{self._element}: the plugin says that it runs no commands (BST_RUN_COMMANDS), but does")
         directory = cwd or self._cwd or "/"
         _absolute(directory)
-        argv = [command] if isinstance(command, str) else list(command)
         environment = dict((self._env if env is None else env) or {})
         environment["PWD"] = directory
-        item = _Run(argv, directory, environment, label)
+        argv = [command] if isinstance(command, str) else list(command)
         if self._batch is None:
-            status, error = self._execute(item, root_read_only)
-            self._bring_back(root_read_only)
-            if error is not None:
-                raise error
-            return status
+            return self._execute(argv, directory, environment, root_read_only)
         if root_read_only != self._batch.read_only:
             raise AssertionError("all commands of a batch must have the same root_read_only")
-        assert self._current is not None
-        self._current.items.append(item)
+        from ..sandbox.batch import Step
+
+        self._batch.items.append(Step(argv, directory, environment, label))
         return None
 
     @contextmanager
     def batch(
         self, *, root_read_only: bool = False, label: str | None = None, collect: str | None = None
     ) -> Generator[None, None, None]:
-        """Collect the commands of a block and run them when it ends, until one fails; blocks may be nested.
+        """Collect the commands of a block and run them as one when it ends, until one fails; blocks may be nested.
 
         Args:
             root_read_only: as for `run`.
-            label: what to call the commands of this block in messages.
+            label: what to call the commands of this block; for readers of the code only.
             collect: directory worth keeping in the failed artifact if a command fails.
 
         Raises:
             SandboxCommandError: a command failed.
         """
-        group = _Group(label)
         if self._batch is not None:
             if root_read_only != self._batch.read_only:
                 raise AssertionError("nested batches must have the same root_read_only")
-            outer = self._current
-            assert outer is not None
-            outer.items.append(group)
-            self._current = group
-            try:
-                yield
-            finally:
-                self._current = outer
+            yield
             return
-        self._batch = batch = _Batch(group, root_read_only, collect)
-        self._current = group
+        self._batch = batch = _Batch(root_read_only, collect)
         try:
             yield
         finally:
-            self._batch = self._current = None
-        try:
-            self._execute_group(group, batch)
-        finally:
-            self._bring_back(root_read_only)
+            self._batch = None
+        self._execute_batch(batch)
 
     # For the core
 
@@ -245,11 +201,51 @@ class Sandbox:
 
     def grilse_clean_directory(self, path: str) -> None:
         """Empty a directory, after the commands of the batch so far."""
-        self._add(_Clean(path))
+        from ..sandbox.batch import EmptyDirectory
+
+        if self._batch is not None:
+            self._batch.items.append(EmptyDirectory(path))
+            return
+        root, relative = self.get_virtual_directory(), path.lstrip("/")
+        if root.exists(relative):
+            root.remove(relative, recursive=True)
+            root.open_directory(relative, create=True)
 
     def grilse_create_file(self, name: str) -> None:
         """Make an empty file in the working directory, after the commands of the batch so far."""
-        self._add(_Create(f"{self._cwd or '/'}/{name}"))
+        from ..sandbox.batch import CreateFile
+
+        if self._batch is not None:
+            self._batch.items.append(CreateFile(name))
+            return
+        directory = self.get_virtual_directory().open_directory((self._cwd or "/").lstrip("/"), create=True)
+        with directory.open_file(name, mode="w"):
+            pass
+
+    @contextmanager
+    def grilse_launch(
+        self, argv: Sequence[str], environment: Mapping[str, str], *, mounts: Sequence[HostMount], isolate: bool
+    ) -> Iterator[Launch]:
+        """How another process runs a command on its terminal, while the block lasts; the root is read-only.
+
+        Args:
+            argv: program and arguments.
+            environment: the whole environment.
+            mounts: files and directories of the host to show.
+            isolate: whether the command gets the user and the (missing) network that builds get; otherwise it runs
+                as the calling user, with the host's network.
+
+        Raises:
+            SandboxCommandError: the program does not exist in the sandbox.
+            SandboxError: commands cannot be run.
+        """
+        cwd = self._cwd or "/"
+        command = self._command(argv, cwd, environment, read_only=True)
+        command = replace(command, mounts=tuple(mounts), interactive=True, network=not isolate)
+        if not isolate:
+            command = replace(command, uid=os.geteuid(), gid=os.getegid())
+        with _missing_command(), self._staged(command).launch(command) as launch:
+            yield launch
 
     def grilse_subsandbox(self) -> Sandbox:
         """An empty sandbox beside this one, for staging only."""
@@ -273,117 +269,93 @@ class Sandbox:
 
     # Private
 
-    def _add(self, item: _Clean | _Create) -> None:
-        if self._batch is None:
-            self._change_tree(item)
-        else:
-            assert self._current is not None
-            self._current.items.append(item)
+    def _execute_batch(self, batch: _Batch) -> None:
+        from ..sandbox.batch import Step, first_step, script
 
-    def _execute_group(self, group: _Group, batch: _Batch) -> None:
-        with nullcontext() if group.label is None else self._host.timed(group.label, element=self._element):
-            for item in group.items:
-                if isinstance(item, _Group):
-                    self._execute_group(item, batch)
-                elif isinstance(item, _Run):
-                    self._execute_or_fail(item, batch)
-                elif isinstance(item, _Clean) and item.path in self._directories:
-                    # What is emptied last need not be captured first.
-                    self._emptied.add(item.path)
-                else:
-                    self._bring_back(batch.read_only)
-                    self._change_tree(item)
+        first = first_step(batch.items)
+        if first is None:
+            return
+        labels = "\n".join(item.label for item in batch.items if isinstance(item, Step) and item.label)
+        with self._host.timed("Running commands", detail=labels or None, element=self._element):
+            argv = ["sh", "-c", "-e", script(batch.items)]
+            if self._execute(argv, first.cwd, first.environment, batch.read_only, last=batch.read_only):
+                raise SandboxCommandError("Command failed", collect=batch.collect)
 
-    def _execute_or_fail(self, item: _Run, batch: _Batch) -> None:
-        if self._emptied:
-            # A command follows that has to see the emptied directories.
-            self._bring_back(batch.read_only)
-        if item.label:
-            self._host.message("status", "Running command", detail=item.label, element=self._element)
-        status, error = self._execute(item, batch.read_only)
-        if error is not None:
-            error.collect = batch.collect
-            raise error
-        if status != 0:
-            shown = item.label or " ".join(shlex.quote(word) for word in item.command)
-            raise SandboxCommandError(f"Command failed with exitcode {status}", detail=shown, collect=batch.collect)
+    def _execute(
+        self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], read_only: bool, *, last: bool = False
+    ) -> int:
+        """Run one command on the tree, and take what it changed into the tree.
 
-    def _execute(self, item: _Run, read_only: bool) -> tuple[int, SandboxCommandError | None]:
+        Args:
+            argv: program and arguments.
+            cwd: absolute working directory.
+            environment: the whole environment.
+            read_only: whether only marked directories may be written to.
+            last: whether it is likely that no other command follows: new files are moved instead of copied.
+        """
+        command = self._command(argv, cwd, environment, read_only)
+        session = self._staged(command)
+        with _missing_command():
+            status = session.run(command)
+        root = self.get_virtual_directory()
+        if command.writable is None:
+            digest = session.capture("/", mtimes=self._mtimes, last=False)
+            root.reset(digest)
+            return status
+        for path in command.writable:
+            digest = session.capture(path, mtimes=self._mtimes, last=last)
+            if digest is not None:
+                root.open_directory(path.lstrip("/"), create=True).reset(digest)
+        if last:
+            # Files were taken away from it.
+            self.close()
+        return status
+
+    def _command(self, argv: Sequence[str], cwd: str, environment: Mapping[str, str], read_only: bool) -> Command:
         from ..sandbox.spec import Command
 
-        session = self._open()
-        command = Command(
-            argv=tuple(item.command),
-            cwd=item.cwd,
-            environment=item.env,
-            writable=tuple(self._directories) if read_only else None,
+        return Command(
+            argv=tuple(argv),
+            cwd=cwd,
+            environment=environment,
+            writable=tuple(dict.fromkeys(self._directories)) if read_only else None,
             uid=self._config.get("build-uid"),
             gid=self._config.get("build-gid"),
         )
-        try:
-            self._ran = True
-            return session.run(command), None
-        except SandboxError as error:
-            if error.reason == "missing-command":
-                return 1, SandboxCommandError(error.message, detail=error.detail, reason=error.reason)
-            raise
 
-    def _open(self) -> SandboxSession:
-        """The session, showing the tree as it is now."""
+    def _staged(self, command: Command) -> SandboxSession:
+        """A session that shows the tree, with all directories that `command` needs."""
         root = self.get_virtual_directory()
+        read_only = command.writable is not None
+        root.open_directory(command.cwd.lstrip("/"), create=True)
+        # The marks change digests of what is captured as a whole, so that they are where bst has them.
+        for path in (*_MOUNTED, *self._directories):
+            directory = root.open_directory(path.lstrip("/"), create=True)
+            if read_only:
+                directory.set_read_only(False)
+        if read_only:
+            root.set_read_only(True)
         if self._session is None:
-            assert self._runner is not None
-            for directory in self._directories:
-                root.open_directory(directory.lstrip("/"), create=True)
+            if self._runner is None:
+                raise SandboxError(f"{self._element}: nothing can be run in this sandbox")
             self._session = self._runner.open(self._layers)
-            self._shown = None
-        if not self._ran:
-            digest = root.digest()
-            if digest != self._shown:
-                self._session.stage(digest)
-                self._shown = digest
+        self._session.stage(root.digest())
         return self._session
 
-    def _bring_back(self, read_only: bool) -> None:
-        """Take what commands changed into the tree."""
-        if not self._ran:
-            return
-        session, root = self._session, self._root
-        assert session is not None and root is not None
-        self._ran = False
-        if not read_only:
-            digest = session.capture("/", mtimes=self._mtimes)
-            root.reset(digest)
-        else:
-            for path in dict.fromkeys(self._directories):
-                self._take(session, path)
-        for path in self._emptied:
-            self._change_tree(_Clean(path))
-        self._emptied.clear()
-        self._shown = None
 
-    def _take(self, session: SandboxSession, path: str) -> None:
-        root = self._root
-        assert root is not None
-        if path in self._emptied:
-            return
-        relative = path.lstrip("/")
-        digest = session.capture(path, mtimes=self._mtimes)
-        if digest is not None:
-            root.open_directory(relative, create=True).reset(digest)
-        elif root.exists(relative):
-            root.remove(relative, recursive=True)
+# Directories that every sandbox has, whose content is not the tree's.
+_MOUNTED = ("/dev", "/proc", "/tmp")
 
-    def _change_tree(self, item: _Clean | _Create | Any) -> None:
-        root = self.get_virtual_directory()
-        relative = item.path.lstrip("/")
-        if isinstance(item, _Create):
-            parent, _, name = relative.rpartition("/")
-            with root.open_directory(parent, create=True).open_file(name, mode="w"):
-                pass
-        elif root.exists(relative):
-            root.remove(relative, recursive=True)
-            root.open_directory(relative, create=True)
+
+@contextmanager
+def _missing_command() -> Iterator[None]:
+    """Give plugins the error that they know where a program does not exist."""
+    try:
+        yield
+    except SandboxError as error:
+        if error.reason != "missing-command":
+            raise
+        raise SandboxCommandError(error.message, detail=error.detail, reason=error.reason) from error
 
 
 def _absolute(directory: str) -> None:

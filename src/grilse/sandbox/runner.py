@@ -6,10 +6,11 @@ The plugin-visible `Sandbox` talks to this; it knows nothing of plugins.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from grilse.protocol.errors import SandboxError
 from grilse.sandbox.session import Session
-from grilse.sandbox.spec import Command
+from grilse.sandbox.spec import Command, Launch
 from grilse.sandbox.workshop import Workshop
 from grilse.storage.digest import Digest
 
@@ -43,6 +44,10 @@ class LoggedSession:
             SandboxError: see `Session.run`.
         """
         return self.session.run(command, stdout=self._stdout, stderr=self._stderr, started=self._started)
+
+    def launch(self, command: Command) -> AbstractContextManager[Launch]:
+        """How another process runs a command, while the block lasts; see `Session.launch`."""
+        return self.session.launch(command)
 
     def capture(self, path: str, *, mtimes: bool = False, last: bool = False) -> Digest | None:
         """Put a directory of the root into the store; None if there is none.
