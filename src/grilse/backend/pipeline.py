@@ -6,7 +6,8 @@ Knows the order of loading, selection and states; nothing of single commands or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..project.api import open_session, without_collector
@@ -21,6 +22,8 @@ from .states import States
 if TYPE_CHECKING:
     from ..project.project import Project
     from ..project.user_config import UserConfig
+    from .planbook import PlanBook
+    from .pool import Pool
     from .session import Session
 
 
@@ -47,6 +50,8 @@ class Pipeline:
         self.strict = True
         self._states: States | None = None
         self._excepted: list[ResolvedElement] = []
+        self._pool: Pool | None = None
+        self._book: PlanBook | None = None
         tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
@@ -143,8 +148,44 @@ class Pipeline:
         known = self.planner.resolver.known
         return [known(element) for element in chosen]
 
+    @property
+    def pool(self) -> Pool:
+        """The session's workers."""
+        if self._pool is None:
+            from .run import make_pool
+
+            self._pool = make_pool(self)
+        return self._pool
+
+    @property
+    def book(self) -> PlanBook:
+        """The session's plan file."""
+        if self._book is None:
+            from .planbook import PlanBook
+            from .run import settings_of
+
+            session = self.session
+            self._book = PlanBook(session.directory, session.identifier, settings_of(self), self.config.logdir)
+        return self._book
+
+    @contextmanager
+    def working(self, tasks: tuple[str, ...] = ()) -> Iterator[None]:
+        """Within the block jobs may run; workers for `tasks` start at once, while the project loads."""
+        if tasks:
+            from .run import prestart_count
+
+            self.pool.prestart(prestart_count(self), tasks)
+        try:
+            yield
+        finally:
+            self.close()
+
     def close(self) -> None:
-        """Keep what the next session can use."""
+        """End the workers, and keep what the next session can use."""
+        if self._pool is not None:
+            self._pool.close()
+        if self._book is not None:
+            self._book.close()
         self.planner.close()
 
 

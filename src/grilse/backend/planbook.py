@@ -26,15 +26,12 @@ class PlanBook:
         directory: the session's directory.
         session: its identifier.
         settings: what jobs need of the configuration, as plain data.
-        projects: per project name, what jobs need of it.
         log_directory: below which task logs are.
     """
 
-    def __init__(
-        self, directory: str, session: str, settings: dict[str, Any], projects: dict[str, Any], log_directory: str
-    ) -> None:
+    def __init__(self, directory: str, session: str, settings: dict[str, Any], log_directory: str) -> None:
         self._writer = PlanWriter(os.path.join(directory, "plan"))
-        self._header = self._writer.add(PlanHeader(session=session, settings=settings, projects=projects))
+        self._header = self._writer.add(PlanHeader(session=session, settings=settings))
         self._refs: dict[int, Ref] = {}
         self._log_directory = log_directory
 

@@ -445,7 +445,7 @@ class Scheduler:
                 status=status,
                 seconds=seconds,
                 log=log,
-                log_tail=_tail(log) if failure is not None and not will_retry else None,
+                log_tail=log_tail(log) if failure is not None and not will_retry else None,
                 failure=failure,
                 will_retry=will_retry,
             )
@@ -573,7 +573,8 @@ TAIL_BYTES = 64 * 1024
 TAIL_LINES = 200
 
 
-def _tail(path: str | None) -> str | None:
+def log_tail(path: str | None) -> str | None:
+    """The last lines of a log, or None if it cannot be read."""
     if path is None:
         return None
     try:

@@ -344,3 +344,11 @@ def user_cache_directory() -> str:
 def user_config_directory() -> str:
     """The user's configuration directory: ``$XDG_CONFIG_HOME`` or ``~/.config``."""
     return os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+
+
+def cpu_count() -> int:
+    """How many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -200,3 +200,8 @@ def user_cache_directory() -> str:
 def user_config_directory() -> str:
     """The user's configuration directory."""
     return os.environ.get("XDG_CONFIG_HOME") or os.environ.get("APPDATA") or os.path.expanduser("~")
+
+
+def cpu_count() -> int:
+    """How many processors there are."""
+    return os.cpu_count() or 1

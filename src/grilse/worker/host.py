@@ -6,10 +6,9 @@ Implements the interfaces of `plugin.host`; knows nothing of tasks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
@@ -74,6 +73,9 @@ class WorkerHost:
         self._job = job
         self._public = public
         self.store = store
+        self.artifacts = ArtifactCache(store)
+        self.own: ElementFacts | None = None
+        self._sources: ElementSources | None = None
         self.debug: bool = bool(job.settings("debug", False))
         self.source_directory: str = job.settings("sourcedir")
 
@@ -124,7 +126,21 @@ class WorkerHost:
     @cached_property
     def run(self) -> RunHost:
         """What a running element needs."""
-        return _RunHost(self._job, self.store, self._public)
+        return _RunHost(self, self._job, self._public)
+
+    def open_run(self, sources: ElementSources) -> None:
+        """The job's element runs, with these sources."""
+        self._sources = sources
+
+    def staged_sources(self, facts: ElementFacts) -> CasDirectory:
+        """The sources of the job's element as one tree.
+
+        Raises:
+            ElementError: they are not those of the job's element.
+        """
+        if self._sources is None or facts is not self.own:
+            raise ElementError(f"{facts.full_name}: this job stages no sources of it")
+        return self._sources.tree()
 
     def close(self) -> None:
         """Close the log's file object."""
@@ -136,13 +152,11 @@ class WorkerHost:
 class _RunHost:
     """See `plugin.host.RunHost`."""
 
-    def __init__(self, job: JobContext, store: Store, public: PublicData) -> None:
+    def __init__(self, host: WorkerHost, job: JobContext, public: PublicData) -> None:
+        self._host = host
         self._job = job
-        self._store = store
         self._public = public
-        self._cache = ArtifactCache(store)
         self._artifacts: dict[int, Artifact] = {}
-        self.sources: ElementSources | None = None
 
     @property
     def keeps_buildtree(self) -> bool:
@@ -157,7 +171,7 @@ class _RunHost:
         """
         found = self._artifacts.get(id(facts))
         if found is None:
-            found = find_artifact(self._cache, facts, strict=bool(self._job.settings("strict", True)))
+            found = find_artifact(self._host.artifacts, facts, strict=bool(self._job.settings("strict", True)))
             if found is None:
                 raise ElementError(
                     f"{facts.full_name}: the artifact is not in the local cache",
@@ -168,20 +182,21 @@ class _RunHost:
 
     def artifact_files(self, facts: ElementFacts) -> CasDirectory:
         """The files of an element's artifact."""
-        return CasDirectory(self._store, self.artifact(facts).files)
+        return CasDirectory(self._host.store, self.artifact(facts).files)
 
     def artifact_public(self, facts: ElementFacts) -> MappingNode:
         """Public data as it was when the element was built."""
+        if facts is self._host.own:
+            # It is being built: what its plugin changes goes into the artifact.
+            return facts.public()
         digest = self.artifact(facts).public_data
         if digest is None:
             return facts.public()
-        return self._public.get(self._store, digest).clone()
+        return self._public.get(self._host.store, digest).clone()
 
     def staged_sources(self, facts: ElementFacts) -> CasDirectory:
         """The element's sources as one tree."""
-        if self.sources is None:
-            raise ElementError(f"{facts.full_name}: this job stages no sources")
-        return self.sources.tree()
+        return self._host.staged_sources(facts)
 
 
 def find_artifact(cache: ArtifactCache, facts: ElementFacts, *, strict: bool) -> Artifact | None:
@@ -192,16 +207,3 @@ def find_artifact(cache: ArtifactCache, facts: ElementFacts, *, strict: bool) ->
             if artifact is not None:
                 return artifact
     return None
-
-
-@contextmanager
-def worker_host(job: JobContext, store: Store, public: PublicData) -> Iterator[WorkerHost]:
-    """A host for the length of a job."""
-    host = WorkerHost(job, store, public)
-    try:
-        yield host
-    finally:
-        host.close()
-
-
-__all__ = ["Any", "PublicData", "WorkerHost", "find_artifact", "worker_host"]

@@ -1,0 +1,123 @@
+"""``build``: build elements and all that they need.
+
+Knows which stages a build has and which elements it is about.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ...project.resolve import ResolvedElement
+from ...protocol import events
+from ...protocol.errors import ErrorDomain, GrilseError
+from ...protocol.requests import Build
+from ..items import Item
+from ..pipeline import Pipeline
+from ..plan import BuildPlan
+from ..run import Run
+from ..scheduler import Stage
+from ..session import Session
+from ..stages import BuildStage, FetchStage
+
+
+def build(session: Session, action: Build) -> int:
+    """Build.
+
+    Raises:
+        GrilseError: elements cannot be loaded, or a job failed.
+    """
+    pipeline = Pipeline(session)
+    with pipeline.working(("fetch", "build")):
+        pipeline.open_project()
+        targets = pipeline.load_targets(action.targets)
+        deps = action.deps or pipeline.config.build_dependencies
+        with session.reporter.span("Build", announce=False):
+            _build(pipeline, targets, deps, retry_failed=action.retry_failed or pipeline.config.retry_failed)
+    return 0
+
+
+def _build(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, *, retry_failed: bool) -> None:
+    session, states = pipeline.session, pipeline.states
+    elements = pipeline.select(targets, "plan")
+    check_resolved(elements)
+    with session.reporter.span("Query cache"):
+        for element in elements:
+            states.artifact(element)
+    tell_pipeline(pipeline, targets, elements)
+    numbers = {id(element): index for index, element in enumerate(elements)}
+    items = [Item(element, index, index, states, rebuild=retry_failed) for index, element in enumerate(elements)]
+    book = pipeline.book
+    plan = BuildPlan(
+        [[numbers[id(below)] for below in element.build_dependencies] for element in elements],
+        [[numbers[id(below)] for below in element.runtime_dependencies] for element in elements],
+        lambda index: run.scheduler.enter(items[index]),
+        lambda index: run.scheduler.wake(items[index]),
+    )
+
+    def done(item: Item, action: str, ran: bool) -> None:
+        if action == first and not states.cached_success(item.element):
+            plan.must_build(item.index)
+        if action == "build" or (action == first and states.cached_success(item.element)):
+            plan.set_cached(item.index)
+
+    stages: list[Stage] = [
+        FetchStage(book, states, pipeline.config.network_retries, plan=plan),
+        BuildStage(book, states, plan, retry_failed=retry_failed),
+    ]
+    first = stages[0].action
+    run = Run(pipeline, stages, done)
+    for index in wanted(pipeline, targets, deps, numbers):
+        plan.require(index)
+    run.run()
+
+
+def wanted(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, numbers: dict[int, int]) -> list[int]:
+    """The elements that must be there in the end."""
+    chosen = targets if deps == "none" else pipeline.select(targets, deps)
+    return [numbers[id(element)] for element in chosen]
+
+
+def check_resolved(elements: Sequence[ResolvedElement]) -> None:
+    """Every element must have refs for all its sources.
+
+    Raises:
+        GrilseError: PIPELINE inconsistent-pipeline, with the elements that have not.
+    """
+    missing = [element for element in elements if not element.is_resolved]
+    if not missing:
+        return
+    detail = "Exact versions are missing for the following elements:\n\n"
+    for element in missing:
+        detail += f"  Element: {element.full_name} is inconsistent\n"
+        for source in element.sources:
+            if not source.is_resolved():
+                detail += f"    {source} is missing ref\n"
+        detail += "\n"
+    detail += "Try tracking these elements first with `source track`\n"
+    raise GrilseError(
+        "Inconsistent pipeline", domain=ErrorDomain.PIPELINE, reason="inconsistent-pipeline", detail=detail
+    )
+
+
+def tell_pipeline(pipeline: Pipeline, targets: Sequence[ResolvedElement], elements: Sequence[ResolvedElement]) -> None:
+    """Tell the frontend what is planned."""
+    states = pipeline.states
+    pipeline.session.reporter.emit(
+        events.Pipeline(
+            time=time.time(),
+            project=pipeline.project.name,
+            targets=tuple(target.full_name for target in targets),
+            elements=tuple(
+                events.PipelineElement(
+                    element.full_name,
+                    states.key(element)[0] or "",
+                    states.state(element),
+                    element.kind,
+                    element.workspace or "",
+                )
+                for element in elements
+            ),
+            total_elements=len(elements),
+        )
+    )

@@ -1,0 +1,142 @@
+"""Runs stages over elements: pool, scheduler and the frontend's commands brought together for one command.
+
+Knows the parts and their order, nothing of what single stages do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import platform
+from ..protocol import events
+from ..protocol.errors import StreamError
+from ..protocol.requests import Answer, Cancel, Command, Quit, Resume, Retry, ShellDone, Suspend, Terminate
+from .items import Item
+from .pool import Pool
+from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Policy, Scheduler, Stage
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+# How many elements the summary names as the slowest.
+SLOWEST = 10
+
+
+class Run:
+    """One command's jobs.
+
+    Args:
+        pipeline: the pipeline; its pool may be warm already.
+        stages: in the order that elements pass them.
+        done: called when an element has passed a stage: (item, action, ran).
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, stages: Sequence[Stage], done: Callable[[Item, str, bool], None] | None = None
+    ) -> None:
+        session, config = pipeline.session, pipeline.config
+        self._session = session
+        self._pool = pipeline.pool
+        interactive = session.request.invocation.interactive
+        self.scheduler = Scheduler(
+            session.loop,
+            self._pool,
+            session.reporter,
+            stages,
+            {DOWNLOAD: config.fetchers, PROCESS: config.builders, UPLOAD: config.pushers},
+            Policy(on_error=config.on_error, ask=interactive and session.request.invocation.on_error is None),
+            done or (lambda item, action, ran: None),
+        )
+
+    def run(self) -> None:
+        """Run until nothing more can run, then tell the summary.
+
+        Raises:
+            StreamError: a job failed, or the session was stopped before its time.
+        """
+        session = self._session
+        session.control.serve(
+            lambda command: session.loop.call(lambda: self._obey(command)),
+            lambda: session.loop.call(self._on_frontend_lost),
+        )
+        self.scheduler.run()
+        self._tell_summary()
+        if self.scheduler.failures:
+            first = self.scheduler.failures[0]
+            raise StreamError(
+                f"{first.item.display_name}: {first.action} failed: {first.failure.message}"
+                if len(self.scheduler.failures) == 1
+                else f"{len(self.scheduler.failures)} jobs failed"
+            )
+        stopped = self.scheduler.stopped_early
+        if stopped is not None:
+            raise StreamError("The session was terminated" if stopped == "terminate" else "The session was stopped")
+
+    def _obey(self, command: Command) -> None:
+        scheduler = self.scheduler
+        match command:
+            case Terminate():
+                scheduler.terminate(hurry=command.hurry)
+            case Quit():
+                scheduler.quit()
+            case Cancel():
+                scheduler.cancel(command.job)
+            case Suspend():
+                scheduler.suspend()
+            case Resume():
+                scheduler.resume()
+            case Retry():
+                scheduler.retry(command.element)
+            case Answer():
+                scheduler.answer(command.prompt, command.choice)
+            case ShellDone():
+                pass
+
+    def _on_frontend_lost(self) -> None:
+        # Nobody is there to see the end: jobs are killed without grace, what was built stays cached.
+        self.scheduler.terminate(hurry=True)
+
+    def _tell_summary(self) -> None:
+        scheduler, reporter = self.scheduler, self._session.reporter
+        slowest = sorted(scheduler.durations, key=lambda entry: -entry[2])[:SLOWEST]
+        reporter.emit(
+            events.Summary(
+                time=time.time(),
+                seconds=reporter.clock.elapsed(),
+                queues=scheduler.counts(),
+                failed=tuple(
+                    (failed.item.display_name, failed.action, failed.failure.message, failed.log)
+                    for failed in scheduler.failures
+                ),
+                slowest=tuple(slowest),
+                phases=dict(reporter.phases),
+            )
+        )
+
+
+def make_pool(pipeline: Pipeline) -> Pool:
+    """The session's pool: as many workers as jobs may run at once."""
+    config = pipeline.config
+    return Pool(pipeline.session.loop, config.fetchers + config.builders + config.pushers)
+
+
+def prestart_count(pipeline: Pipeline) -> int:
+    """Workers worth starting while the project loads."""
+    return min(pipeline.config.builders, platform.cpu_count())
+
+
+def settings_of(pipeline: Pipeline, **more: Any) -> dict[str, Any]:
+    """What jobs need of the configuration, as plain data."""
+    config = pipeline.config
+    return {
+        "cachedir": config.cachedir,
+        "sourcedir": config.sourcedir,
+        "debug": config.debug,
+        "strict": pipeline.strict,
+        "cache_buildtrees": config.cache_buildtrees,
+        "pull_buildtrees": config.pull_buildtrees,
+        "network_retries": config.network_retries,
+        **more,
+    }

@@ -1,0 +1,127 @@
+"""Runs one job and waits for it, without queues: for what a command needs before, or instead of, scheduling.
+
+Knows the pool and the plan book, nothing of what the job does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..project.resolve import ResolvedElement
+from ..protocol import events
+from ..protocol.errors import ErrorDomain, GrilseError
+from ..protocol.jobs import JobActivity, JobMessage, JobResult
+from ..protocol.message import Failure
+from .items import Item
+from .pool import Job
+from .scheduler import log_tail
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+
+def run_single(
+    pipeline: Pipeline,
+    element: ResolvedElement,
+    action: str,
+    task: str,
+    parameters: dict[str, Any] | None = None,
+    *,
+    number: int = 0,
+) -> dict[str, Any]:
+    """Run a job of one element; returns its values.
+
+    Args:
+        pipeline: whose pool and plan book are used.
+        element: the element.
+        action: how the job is called in messages.
+        task: the task module.
+        parameters: what only this task needs.
+        number: of the job, unique among those that run.
+
+    Raises:
+        GrilseError: the job failed, or its worker died.
+    """
+    reporter, loop = pipeline.session.reporter, pipeline.session.loop
+    item = Item(element, 0, 0, pipeline.states)
+    spec = pipeline.book.spec(item, job=number, action=action, task=task, parameters=parameters)
+    outcome: list[JobResult] = []
+    lost: list[str] = []
+
+    def on_message(message: JobMessage | JobActivity) -> None:
+        if isinstance(message, JobMessage):
+            reporter.emit(
+                events.Text(
+                    time=message.time,
+                    kind=message.kind,
+                    text=message.text,
+                    detail=message.detail,
+                    element=message.element or element.full_name,
+                    key=item.display_key if message.key is None else message.key,
+                    action=action,
+                    elapsed=message.elapsed,
+                    log=spec.log,
+                    job=number,
+                )
+            )
+
+    started = reporter.clock.elapsed()
+    worker = pipeline.pool.submit(Job(spec, on_message, outcome.append, lost.append))
+    reporter.emit(
+        events.JobStarted(
+            time=time.time(),
+            job=number,
+            element=element.full_name,
+            key=item.display_key,
+            action=action,
+            log=spec.log,
+            worker=worker,
+        )
+    )
+    while not outcome and not lost:
+        loop.turn()
+    failure = _failure(element, outcome, lost)
+    reporter.emit(
+        events.JobFinished(
+            time=time.time(),
+            job=number,
+            element=element.full_name,
+            key=item.display_key,
+            action=action,
+            status="failed" if failure is not None else outcome[0].status,
+            seconds=reporter.clock.elapsed() - started,
+            log=spec.log,
+            log_tail=log_tail(spec.log) if failure is not None else None,
+            failure=failure,
+        )
+    )
+    pipeline.states.forget(element)
+    if failure is not None:
+        reporter.task_error(failure, element.full_name)
+        raise raised(failure)
+    return outcome[0].values
+
+
+def _failure(element: ResolvedElement, outcome: list[JobResult], lost: list[str]) -> Failure | None:
+    if lost:
+        return Failure(
+            domain="PLUGIN",
+            reason="worker-died",
+            message=f"{element.full_name}: the worker of this job died: {lost[0]}",
+        )
+    if outcome[0].status in ("ok", "skipped"):
+        return None
+    return outcome[0].failure or Failure(domain="APP", message="The job failed and did not say why")
+
+
+def raised(failure: Failure) -> GrilseError:
+    """The error that a failure is in this process."""
+    return GrilseError(
+        failure.message,
+        domain=ErrorDomain[failure.domain],
+        reason=failure.reason,
+        detail=failure.detail,
+        where=failure.where,
+        temporary=failure.temporary,
+    )

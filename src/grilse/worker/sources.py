@@ -1,0 +1,177 @@
+"""The sources of one element in a job: fetched, put into the store, staged together.
+
+Knows source plugins and the source cache; nothing of how keys are made: names and keys come with the record.  A source
+that does not depend on those before it is kept on its own; all of an element's sources are kept staged together.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..plugin.exceptions import SourceError
+from ..plugin.fetching import fetch
+from ..protocol.records import ElementBody
+from ..storage.capture import capture_tree
+from ..storage.checkout import export_tree
+from ..storage.digest import Digest
+from ..storage.directory import CasDirectory
+from ..storage.sources import SourceCache
+from ..storage.store import Store
+
+if TYPE_CHECKING:
+    from ..plugin.source import Source
+
+# Pulls one cached source (its name) or the sources of an element together (its key); whether that worked.
+Pull = Callable[[str], bool]
+
+
+class ElementSources:
+    """See the module.
+
+    Args:
+        store: the content-addressed store.
+        sources: the element's sources, configured.
+        body: the heavy half of the element's record.
+        pull_source: pulls one source from a remote, or None.
+        pull_together: pulls all of the element's sources staged together, or None.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Sequence[Source],
+        body: ElementBody,
+        *,
+        pull_source: Pull | None = None,
+        pull_together: Pull | None = None,
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._names = [record.name for record in body.sources]
+        self._key = body.sources_key
+        self._single = SourceCache(store)
+        self._together = SourceCache(store, together=True)
+        self._pull_source = pull_source
+        self._pull_together = pull_together
+
+    def fetch(self, *, original: bool = False) -> None:
+        """Make sure that the sources can be staged, and stage them together into the store.
+
+        Args:
+            original: fetch what the sources themselves keep, even if the store has what is in them.
+
+        Raises:
+            SourceError: a source has no ref, or cannot be had.
+        """
+        key = self._checked_key()
+        if not original:
+            if self._together.is_cached(key):
+                return
+            if self._pull_together is not None and self._pull_together(key):
+                return
+        self._fetch_each(original, self._sources)
+        if not self._together.is_cached(key):
+            self._together.write(key, self._stage().digest())
+
+    def tree(self) -> CasDirectory:
+        """The sources staged together; made if they are not in the store.
+
+        Raises:
+            SourceError: they cannot be had.
+        """
+        if not self._sources:
+            return CasDirectory(self._store)
+        key = self._checked_key()
+        if not self._together.is_cached(key):
+            self.fetch()
+        found = self._together.lookup(key)
+        if found is None:
+            raise SourceError(f"{self._sources[0]}: the sources are not in the cache any more")
+        return CasDirectory(self._store, found)
+
+    def _checked_key(self) -> str:
+        if self._key is None:
+            unresolved = [str(source) for source in self._sources if not source.is_resolved()]
+            raise SourceError(f"These sources have no ref: {', '.join(unresolved)}")
+        return self._key
+
+    def _fetch_each(self, original: bool, sources: Sequence[Source]) -> None:
+        for index, source in enumerate(sources):
+            if original or _depends_on_previous(source):
+                if not source._is_cached():
+                    self._fetch_original(index, source)
+            else:
+                self._digest(index, source)
+
+    def _fetch_original(self, index: int, source: Source) -> None:
+        if source.BST_REQUIRES_PREVIOUS_SOURCES_FETCH:
+            with self._previous(index) as directory:
+                fetch(source, previous_sources_dir=directory)
+        else:
+            fetch(source)
+
+    def _digest(self, index: int, source: Source) -> Digest:
+        """The tree of a source that does not depend on those before it; fetched if need be."""
+        name = self._names[index]
+        assert name is not None
+        if not self._single.is_cached(name):
+            pulled = self._pull_source is not None and self._pull_source(name)
+            if not pulled:
+                if not source._is_cached():
+                    self._fetch_original(index, source)
+                tree = CasDirectory(self._store)
+                self._stage_one(source, tree)
+                self._single.write(name, tree.digest())
+        found = self._single.lookup(name)
+        if found is None:
+            raise SourceError(f"{source}: it is not in the cache any more")
+        return found
+
+    def _stage(self, stop: int | None = None) -> CasDirectory:
+        """The sources before `stop`, or all, in one tree."""
+        root = CasDirectory(self._store)
+        for index, source in enumerate(self._sources[:stop]):
+            directory = source._grilse.spec.directory
+            target = root.open_directory(directory.lstrip("/"), create=True) if directory else root
+            if _depends_on_previous(source):
+                self._stage_one(source, target)
+            else:
+                target.import_files(CasDirectory(self._store, self._digest(index, source)), collect_result=False)
+        return root
+
+    def _stage_one(self, source: Source, tree: CasDirectory) -> None:
+        """Let a source stage itself onto `tree`."""
+        if source.BST_STAGE_VIRTUAL_DIRECTORY:
+            source.stage_directory(tree)
+            return
+        with self._scratch() as scratch:
+            if len(tree):
+                export_tree(self._store, tree.digest(), scratch)
+            source.stage(scratch)
+            tree.reset(capture_tree(self._store, scratch, move=True).digest)
+
+    @contextmanager
+    def _previous(self, index: int) -> Iterator[str]:
+        """A directory with the sources before one that wants to see them."""
+        self._fetch_each(False, self._sources[:index])
+        with self._scratch() as scratch:
+            export_tree(self._store, self._stage(index).digest(), scratch)
+            yield scratch
+
+    @contextmanager
+    def _scratch(self) -> Iterator[str]:
+        base = os.path.join(self._store.cachedir, "tmp")
+        os.makedirs(base, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="grilse-source-", dir=base, ignore_cleanup_errors=True) as scratch:
+            # What a source unpacks may have modes that keep its owner out, so the tree has a directory of its own.
+            inner = os.path.join(scratch, "tree")
+            os.mkdir(inner)
+            yield inner
+
+
+def _depends_on_previous(source: Source) -> bool:
+    return source.BST_REQUIRES_PREVIOUS_SOURCES_FETCH or source.BST_REQUIRES_PREVIOUS_SOURCES_STAGE

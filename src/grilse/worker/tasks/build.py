@@ -1,0 +1,78 @@
+"""Builds an element: stages what it needs, runs its plugin, and keeps what came of it as an artifact.
+
+Knows the order of a build, nothing of scheduling.  A build that fails is kept too, so that it can be looked into.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ...plugin import staging
+from ...plugin.exceptions import ElementError
+from ...plugin.sandbox import Sandbox, SandboxCommandError
+from ...storage.documents import dump_document
+from ..artifact import Outcome, keep_artifact
+from ..context import JobContext
+from ..element import ElementJob
+
+if TYPE_CHECKING:
+    from ...sandbox.runner import Runner
+
+
+def prepare() -> None:
+    """Import what building needs."""
+    from ...plugin import revive  # noqa: F401
+    from ...sandbox import workshop  # noqa: F401
+    from .. import sources  # noqa: F401
+
+
+def run(job: JobContext) -> dict[str, Any]:
+    """Build.
+
+    Raises:
+        ElementError, SandboxCommandError: the build failed.
+        SourceError: a source cannot be had.
+    """
+    with ElementJob(job) as mine:
+        element, facts = mine.element, mine.facts
+        runner = _runner(mine) if element.BST_RUN_COMMANDS else None
+        sandbox = Sandbox(mine.host, runner, facts.full_name, facts.sandbox, mtimes=facts.workspace is not None)
+        mine.host.open_run(mine.sources)
+        try:
+            _build(mine, sandbox)
+        finally:
+            sandbox.close()
+        return job.values
+
+
+def _build(mine: ElementJob, sandbox: Sandbox) -> None:
+    job, element = mine.job, mine.element
+    element.configure_sandbox(sandbox)
+    environment = sandbox.grilse_environment() or mine.facts.environment()
+    job.log_line(
+        "log",
+        job.name,
+        job.spec.key,
+        f"Build environment for element {mine.facts.name}",
+        dump_document(environment),
+        None,
+    )
+    with staging.collecting(element, sandbox):
+        element.stage(sandbox)
+    try:
+        collect = element.assemble(sandbox)
+    except (ElementError, SandboxCommandError) as error:
+        keep_artifact(mine, sandbox, Outcome(False, str(error), error.detail or "", error.collect))
+        raise
+    keep_artifact(mine, sandbox, Outcome(True, "succeeded", "", collect))
+
+
+def _runner(mine: ElementJob) -> Runner:
+    from ...sandbox.runner import Runner
+    from ...sandbox.workshop import Workshop
+
+    output = mine.job.log_descriptor
+    if output is None:
+        output = os.open(os.devnull, os.O_WRONLY)
+    return Runner(Workshop(mine.store, os.path.join(mine.store.cachedir, "grilse")), output)
