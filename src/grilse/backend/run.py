@@ -48,6 +48,7 @@ class Run:
             {DOWNLOAD: config.fetchers, PROCESS: config.builders, UPLOAD: config.pushers},
             Policy(on_error=config.on_error, ask=interactive and session.request.invocation.on_error is None),
             done or (lambda item, action, ran: None),
+            config.logdir,
         )
 
     def run(self) -> None:

@@ -7,6 +7,7 @@ of a task (an element in a stage) and their transitions are those of docs/schedu
 from __future__ import annotations
 
 import heapq
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,7 @@ class Scheduler:
         stages: in the order that items pass them.
         tokens: how many jobs may hold each token at once.
         done: called when an item has passed a stage: (item, action, ran).
+        log_directory: what the paths of logs are shown relative to.
     """
 
     def __init__(
@@ -180,6 +182,7 @@ class Scheduler:
         tokens: dict[str, int],
         policy: Policy,
         done: Callable[[Any, str, bool], None],
+        log_directory: str = "",
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -188,6 +191,7 @@ class Scheduler:
         self._free = dict(tokens)
         self._policy = policy
         self._done = done
+        self._log_directory = log_directory
         self._tasks: dict[int, Task] = {}
         self._ready: list[list[tuple[int, int, Task]]] = [[] for _ in stages]
         self._running: dict[int, Task] = {}
@@ -343,6 +347,7 @@ class Scheduler:
                 attempt=task.attempt,
             )
         )
+        self._tell_job(task, "start", self._relative(spec.log), elapsed=None)
 
     # What jobs say
 
@@ -435,6 +440,18 @@ class Scheduler:
         self, task: Task, status: str, seconds: float, failure: Failure | None = None, *, will_retry: bool = False
     ) -> None:
         log = task.spec.log if task.spec is not None else None
+        if failure is None:
+            kind = {"ok": "success", "skipped": "skipped"}.get(status, "failure")
+            text = self._relative(log) if status == "ok" else status.capitalize()
+            if status == "skipped":
+                text = self._stages[task.stage].action.capitalize()
+            self._tell_job(task, kind, text, elapsed=seconds)
+        elif will_retry:
+            text = f"Try #{task.attempt} failed, retrying"
+            self._tell_job(task, "failure", text, elapsed=seconds, detail=failure.message)
+        else:
+            tail = log_tail(log)
+            self._tell_job(task, "failure", failure.message, elapsed=seconds, detail=failure.detail, tail=tail)
         self._reporter.emit(
             events.JobFinished(
                 time=time.time(),
@@ -450,6 +467,38 @@ class Scheduler:
                 will_retry=will_retry,
             )
         )
+
+    def _tell_job(
+        self,
+        task: Task,
+        kind: str,
+        text: str,
+        *,
+        elapsed: float | None,
+        detail: str | None = None,
+        tail: str | None = None,
+    ) -> None:
+        """Tell the beginning or the end of a job as a message."""
+        self._reporter.emit(
+            events.Text(
+                time=time.time(),
+                kind=kind,
+                text=text,
+                detail=detail,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=self._stages[task.stage].action,
+                elapsed=elapsed,
+                log=task.spec.log if task.spec is not None else None,
+                log_tail=tail,
+                job=task.job,
+                scheduler=True,
+            )
+        )
+
+    def _relative(self, log: str | None) -> str:
+        base = self._log_directory
+        return os.path.relpath(log, base) if log and base else log or ""
 
     # Failures and stops
 

@@ -257,6 +257,14 @@ class Sandbox:
         """The sandboxes made by `grilse_subsandbox`."""
         return self._subsandboxes
 
+    def grilse_work_directory(self) -> str | None:
+        """The working directory that was set, or None."""
+        return self._cwd
+
+    def grilse_marked_directories(self) -> list[str]:
+        """The directories that were marked."""
+        return list(self._directories)
+
     def grilse_environment(self) -> dict[str, str] | None:
         """The environment that was set, or None."""
         return self._env

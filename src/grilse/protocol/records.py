@@ -140,12 +140,10 @@ class PlanHeader(msgspec.Struct, frozen=True):
     Attributes:
         session: session identifier.
         settings: user configuration that jobs need, resolved, as plain data (cache directory, remotes, retries, ...).
-        projects: per project name, what jobs need of it (aliases, mirrors, fatal warnings, ...) as plain data.
     """
 
     session: str
     settings: dict[str, Any]
-    projects: dict[str, Any]
 
 
 class PlanWriter:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..plugin.closure import build_closure
 from ..plugin.exceptions import ElementError
-from ..storage.artifacts import Artifact, BuildDependency, LogFile, SandboxState
+from ..storage.artifacts import Artifact, BuildDependency, LogFile, SandboxState, encode_dependencies
 from ..storage.documents import dump_document
 from ..storage.filetypes import DirectoryError
 from .host import find_artifact
@@ -85,7 +85,7 @@ def _artifact(
         error_detail=outcome.detail,
         workspaced=facts.workspace is not None,
         files=files.digest() if files is not None else None,
-        build_dependencies=tuple(_dependency(mine, needed) for needed in build_closure(facts)),
+        encoded_dependencies=encode_dependencies(_dependency(mine, needed) for needed in build_closure(facts)),
         public_data=_document(mine, public),
         low_diversity=_document(mine, {"environment": facts.environment(), "sandbox-config": dict(facts.sandbox)}),
         high_diversity=_document(mine, {"variables": facts.variables()}),

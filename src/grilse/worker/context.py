@@ -167,6 +167,15 @@ class JobContext:
             lines += "\n" + "".join(f"    {line}\n" for line in detail.splitlines()) + "\n"
         os.write(self._log, lines.encode(errors="replace"))
 
+    def log_begin(self) -> None:
+        """Write to the job's log that the job begins."""
+        self.log_line("start", self.name, self.spec.key, self.spec.task.capitalize(), None, None)
+
+    def log_end(self, kind: str, text: str | None = None, detail: str | None = None) -> None:
+        """Write to the job's log how the job ended."""
+        elapsed = time.monotonic() - self._started
+        self.log_line(kind, self.name, self.spec.key, text or self.spec.task.capitalize(), detail, elapsed)
+
     @property
     def log_descriptor(self) -> int | None:
         """Descriptor of the job's log, for the output of commands."""

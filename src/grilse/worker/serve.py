@@ -107,7 +107,9 @@ class _Server:
             if spec.job in self._cancelled:
                 raise JobCancelled
             context = JobContext.open(spec, self._channel, self._plans)
+            context.log_begin()
             values = _task(spec.task).run(context)
+            context.log_end("success")
             outcome = JobResult(job=spec.job, status="ok", values=values)
         except JobSkipped as skipped:
             outcome = JobResult(job=spec.job, status="skipped", values=skipped.values)
@@ -115,6 +117,8 @@ class _Server:
             outcome = JobResult(job=spec.job, status="cancelled", reusable=False)
         except GrilseError as error:
             outcome = JobResult(job=spec.job, status="failed", failure=_failure(error), values=_values(context))
+            if context is not None:
+                context.log_end("failure", error.message, error.detail)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a process main: whatever a plugin does ends here
             outcome = JobResult(job=spec.job, status="failed", failure=_bug(error, context), values=_values(context))
         finally:

@@ -20,6 +20,6 @@ def run(job: JobContext) -> dict[str, Any]:
     Raises:
         SourceError: a source cannot be had.
     """
-    with ElementJob(job) as element, job.timed("Fetch"):
+    with ElementJob(job) as element:
         element.sources.fetch(original=bool(job.spec.parameters.get("original")))
     return {}
