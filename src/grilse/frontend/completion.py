@@ -110,7 +110,7 @@ def candidates(typed: Sequence[str], incomplete: str, *, ours: bool, extra: Sequ
         return []
     if incomplete == "=":
         incomplete = ""
-    context = _Context((*extra, *typed), incomplete)
+    context = _Context(tuple(typed), incomplete, tuple(extra))
     if incomplete.startswith("-") and "=" in incomplete and not place.literal:
         flag, _, value = incomplete.partition("=")
         option = _option(place.command, flag)
@@ -137,16 +137,15 @@ class _Place(NamedTuple):
 
 
 class _Context(NamedTuple):
-    words: tuple[str, ...]
+    typed: tuple[str, ...]
     incomplete: str
+    extra: tuple[str, ...]
 
-    def option(self, *flags: str) -> str | None:
-        """The word after the last of these flags."""
-        value = None
-        for word, following in zip(self.words, self.words[1:]):
-            if word in flags:
-                value = following
-        return value
+
+def _option_value(words: Sequence[str], *flags: str) -> str | None:
+    """The word after the last of these flags."""
+    places = [place for place, word in enumerate(words[:-1]) if word in flags]
+    return words[places[-1] + 1] if places else None
 
 
 def _walk(typed: Sequence[str]) -> _Place | None:
@@ -214,7 +213,7 @@ def _values(taker: Option | Argument, context: _Context) -> Iterator[Candidate]:
         yield from _elements(context)
         # Where bst takes a "target" it offers artifacts too, for a shell as well.
         if taker.takes == grammar.ARTIFACT or (isinstance(taker, Argument) and taker.name == "target"):
-            config = context.option("--config", "-c")
+            config = _option_value((*context.extra, *context.typed), "--config", "-c")
             yield from (Candidate(name) for name in artifact_names(config, context.incomplete))
     elif taker.takes == grammar.DIRECTORY:
         yield from paths(context.incomplete, directories_only=True)
@@ -223,7 +222,7 @@ def _values(taker: Option | Argument, context: _Context) -> Iterator[Candidate]:
 
 
 def _elements(context: _Context) -> Iterator[Candidate]:
-    directory = element_directory(context.option("--directory", "-C"))
+    directory = element_directory(_option_value(context.typed, "--directory", "-C"))
     if directory is not None:
         for candidate in paths(context.incomplete, directory):
             if not candidate.final or candidate.word.endswith(".bst"):

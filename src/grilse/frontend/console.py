@@ -101,11 +101,11 @@ class Console:
                 session=session,
                 verbose=bool(main.get("verbose") or main.get("debug")),
                 quiet=bool(main.get("quiet")),
-                unicode=_takes_unicode(),
+                encoding=_encoding(),
             )
         else:
             self.display = PlainDisplay(
-                lambda text: self._errors.put(STDERR, text.encode(errors="replace")),
+                self.say,
                 self.put_result,
                 paint,
                 session=session is not None,
@@ -133,7 +133,7 @@ class Console:
 
     def say(self, text: str) -> None:
         """Write text to standard error, below everything that was drawn."""
-        self._errors.put(STDERR, text.encode(errors="replace"))
+        self._errors.put(STDERR, text.encode(_encoding(), errors="replace"))
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until all is written, at most so many seconds."""
@@ -198,5 +198,5 @@ def _terminal_size() -> tuple[int, int]:
     return (columns or _USUAL_SIZE[0], rows or _USUAL_SIZE[1])
 
 
-def _takes_unicode() -> bool:
-    return (sys.stderr.encoding or "").lower().replace("-", "") == "utf8"
+def _encoding() -> str:
+    return sys.stderr.encoding or "utf-8"

@@ -63,6 +63,8 @@ class LiveDisplay:
         paint: colours or none.
         session: name of the session ("Build"), or None for a command that is none.
         verbose: show more kinds of messages.
+        quiet: show only warnings, failures and the summary.
+        encoding: of the terminal.
         clock: seconds since the epoch.
     """
 
@@ -74,7 +76,7 @@ class LiveDisplay:
         session: str | None,
         verbose: bool = False,
         quiet: bool = False,
-        unicode: bool = True,
+        encoding: str = "utf-8",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.model = Model()
@@ -83,7 +85,8 @@ class LiveDisplay:
         self._session = session
         self._verbose = verbose
         self._quiet = quiet
-        self._look = Look(session, paint, Marks(unicode))
+        self._look = Look(session, paint, Marks(encoding.lower().replace("-", "") == "utf8"))
+        self._encoding = encoding
         self._clock = clock
         self._area = Area()
         self._pending: list[_Pending] = []
@@ -175,13 +178,13 @@ class LiveDisplay:
     def _put(self, above: bytes, lines: list[str]) -> None:
         if self._resized:
             self._resized = False
-            self._terminal.put(self._area.forget().encode())
+            self._terminal.put(self._encoded(self._area.forget()))
         if not self._line_start and lines:
             above += b"\n"
             self._line_start = True
         marker = "\0above\0"
-        frame = self._area.frame(marker if above else "", lines).encode(errors="replace")
-        self._terminal.put(frame.replace(marker.encode(), above))
+        frame = self._encoded(self._area.frame(marker if above else "", lines))
+        self._terminal.put(frame.replace(self._encoded(marker), above))
 
     def _above(self, budget: int) -> bytes:
         pending, self._pending = self._pending, []
@@ -195,7 +198,7 @@ class LiveDisplay:
             else:
                 if not self._line_start:
                     parts.append(b"\n")
-                parts.append(item.text.encode(errors="replace"))
+                parts.append(self._encoded(item.text))
                 self._line_start = True
         return b"".join(parts)
 
@@ -215,6 +218,9 @@ class LiveDisplay:
         where = f", see {self.model.log}" if self.model.log else ""
         note = _Pending(self._paint(f"  ({left_out} lines not shown{where})", "dim") + "\n", True)
         return ([note] if left_out else []) + [item for place, item in enumerate(pending) if place in kept]
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self._encoding, errors="replace")
 
     def _budget(self, seconds: float) -> int:
         rate = self._terminal.rate()
@@ -266,7 +272,7 @@ class LiveDisplay:
         if not self._line_start:
             above += b"\n"
             self._line_start = True
-        self._put(above + last.encode(errors="replace"), [])
+        self._put(above + self._encoded(last), [])
 
     def _last_words(self) -> str:
         model, text = self.model, ""
@@ -284,7 +290,7 @@ class LiveDisplay:
 
     def restore(self) -> bytes:
         """What puts the terminal in order when nothing else can be drawn any more."""
-        return (self._area.forget() + SHOW_CURSOR).encode() if self._area.height else b""
+        return self._encoded(self._area.forget() + SHOW_CURSOR) if self._area.height else b""
 
     def _lines(self, event: Event) -> list[str]:
         if isinstance(event, events.JobFinished):

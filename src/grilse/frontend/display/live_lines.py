@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...protocol import events
 from .model import Done, Model, Running, critical_path, duration
 from .paint import Paint, printable
-from .screen import fit, fit_painted, pad
+from .screen import fit_painted, pad, width
 
 # What a session does, in the first line of the area.
 TITLES = {"Build": "Building", "Fetch": "Fetching", "Track": "Tracking", "Pull": "Pulling", "Push": "Pushing"}
@@ -60,7 +60,10 @@ def job_lines(event: events.JobFinished, model: Model, look: Look) -> list[str]:
     paint, marks, session = look.paint, look.marks, look.session
     if event.status == "cancelled" or event.status == "skipped":
         return []
-    head = f"{event.action:<{_ACTION}} {pad(printable(event.element), _NAME[1])} {duration(event.seconds): >6}"
+    name = printable(event.element)
+    # What scrolls away is never cut: a long name moves the time to the right.
+    name += " " * (_NAME[1] - width(name))
+    head = f"{event.action:<{_ACTION}} {name} {duration(event.seconds): >6}"
     if event.status == "ok":
         if event.action != MAIN_ACTIONS.get(session or "") and event.seconds < WORTH_A_LINE:
             return []
@@ -175,8 +178,8 @@ def time_left(model: Model, session: str | None) -> float | None:
     left = queue.total - queue.processed - queue.skipped - queue.failed
     if left <= 0:
         return None
-    width = max(1, sum(job.action == action for job in model.running.values()))
-    return left * sum(took) / len(took) / width
+    at_a_time = max(1, sum(job.action == action for job in model.running.values()))
+    return left * sum(took) / len(took) / at_a_time
 
 
 def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> list[str]:
@@ -187,11 +190,11 @@ def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> lis
     ran = sorted((job for job in model.done if job.seconds >= 1.0), key=lambda job: -job.seconds)
     if len(ran) > 1:
         slowest = [f"{printable(job.element)} {duration(job.seconds)}" for job in ran[:_SLOWEST]]
-        lines.append(f"  {paint('Slowest:', 'cyan')} " + f" {marks.dot} ".join(slowest))
+        lines.append(fit_painted(f"  {paint('Slowest:', 'cyan')} " + f" {marks.dot} ".join(slowest), columns - 1))
     path = [job for job in critical_path(model.pipeline, model.done) if job.seconds >= 0.1]
     if len(path) > 1 and sum(job.seconds for job in path) >= 2.0:
         lines.append(f"  {paint('Critical path:', 'cyan')} {path_text(path, marks.arrow)}")
-    return [line if line.startswith("    ") else fit_painted(line, max(columns - 1, 40)) for line in lines]
+    return lines
 
 
 def path_text(path: list[Done], arrow: str) -> str:
@@ -242,5 +245,5 @@ def _failures(model: Model, look: Look) -> Iterable[str]:
         names = [printable(job.element) for job in jobs[:_NAMED]]
         more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
         first = printable(message).splitlines()[0]
-        yield f"  {paint(marks.failed, 'red')} {', '.join(names)}{more}: {fit(first, 100)}"
+        yield f"  {paint(marks.failed, 'red')} {', '.join(names)}{more}: {first}"
         yield from (f"    {printable(job.log)}" for job in jobs[:_NAMED] if job.log)

@@ -1,0 +1,259 @@
+"""The live display, on a virtual terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grilse.frontend.display.model import Done, critical_path, duration
+from grilse.frontend.display.screen import fit, fit_painted, width
+from grilse.protocol import events as e
+from grilse.protocol.message import Failure
+
+from .stage import Stage
+from .streams import NAMES, START, build_session
+
+ROOT = Path(__file__).parents[3]
+SCREENS = Path(__file__).parent / "screens"
+
+
+def test_the_screens_are_those_that_are_kept() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "screens.py"), "--check"], capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_by_default_neither_configuration_nor_starts_are_shown() -> None:
+    stage = Stage()
+    stage.play(build_session())
+    stage.display.finish(255)
+    for words in ("BuildStream Version", "Cache Directory", "START", "Staging dependencies"):
+        assert words not in stage.history
+
+
+def test_a_session_writes_little_and_redraws_rarely() -> None:
+    stage = Stage()
+    stage.play(build_session())
+    stage.display.finish(255)
+    assert stage.frames <= 2 * 56
+    assert stage.written < 25_000
+
+
+def test_ten_thousand_messages_a_second_are_drawn_ten_times_a_second() -> None:
+    stage = Stage()
+    events = (
+        e.JobProgress(time=START + 1 + number / 10_000, job=1, activity=f"step {number}") for number in range(20_000)
+    )
+    stage.play([e.SessionStarted(time=START, session="s", log=None, argv=(), program="1")])
+    stage.play(
+        [e.JobStarted(time=START + 1, job=1, element="a.bst", key="", action="build", log=None, worker=0), *events]
+    )
+    assert stage.frames <= 25
+
+
+def test_an_event_is_on_the_screen_within_a_tenth_of_a_second() -> None:
+    stage = Stage()
+    stage.play([e.SessionStarted(time=START, session="s", log=None, argv=(), program="1")], START + 1)
+    for number in range(50):
+        stage.display.show([e.Text(time=stage.now, kind="warn", text=f"warning {number}")])
+        stage.advance(stage.now + 0.1)
+        assert f"warning {number}" in stage.text
+
+
+def test_nothing_is_written_while_the_terminal_has_not_taken_what_was_written_before() -> None:
+    stage = Stage()
+    stage.play(build_session(), START + 10)
+    before = stage.written
+    stage.backlog = 1
+    stage.play([e.Text(time=START + 11, kind="warn", text="later")], START + 20)
+    assert stage.written == before
+    stage.backlog = 0
+    stage.advance(START + 20.2)
+    assert "later" in stage.text
+
+
+def test_what_a_slow_terminal_cannot_take_is_counted_and_failures_are_kept() -> None:
+    stage = Stage()
+    stage.play(build_session(), START + 5)
+    stage.rate, stage.backlog = 8000, 1
+    failure = e.JobFinished(
+        time=START + 6,
+        job=50,
+        element="z.bst",
+        key="",
+        action="build",
+        status="failed",
+        seconds=1,
+        failure=Failure(domain="ELEMENT", message="it broke"),
+    )
+    stage.display.show([failure])
+    stage.display.show([e.Text(time=START + 6, kind="info", text=f"line {number}") for number in range(5000)])
+    before, stage.backlog = stage.written, 0
+    stage.advance(START + 6.5)
+    assert stage.written - before < 8000
+    assert "it broke" in stage.history
+    assert "line 4999" in stage.history
+    assert "lines not shown, see /home/me/.cache/grilse/x.jsonl" in stage.history
+
+
+def test_results_are_never_left_out_and_stay_in_order() -> None:
+    stage = Stage(session=None)
+    stage.rate = 1000
+    stage.play([e.SessionStarted(time=START, session="s", log=None, argv=(), program="1")])
+    for number in range(3000):
+        stage.display.output(f"result {number}\n".encode())
+        stage.display.show([e.Text(time=START, kind="info", text=f"message {number}")])
+    stage.display.finish(0)
+    found = [line for line in stage.history.splitlines() if line.startswith("result")]
+    assert found == [f"result {number}" for number in range(3000)]
+
+
+def test_a_result_without_a_line_feed_keeps_its_line() -> None:
+    stage = Stage(session=None)
+    stage.play(
+        [
+            e.SessionStarted(time=START, session="s", log=None, argv=(), program="1"),
+            e.SpanStarted(time=START, span=1, name="Loading elements"),
+        ],
+        START + 1,
+    )
+    stage.display.output(b"no line feed")
+    stage.advance(START + 2)
+    assert "no line feed\n" in stage.text
+    assert "Loading elements" in stage.text
+    stage.display.finish(0)
+    assert stage.text.strip() == "no line feed"
+
+
+def test_a_quick_command_draws_no_area() -> None:
+    stage = Stage(session=None)
+    stage.play(
+        [
+            e.SessionStarted(time=START, session="s", log=None, argv=(), program="1"),
+            e.SpanStarted(time=START, span=1, name="Loading elements"),
+            e.SpanEnded(time=START + 0.1, span=1, seconds=0.1),
+        ],
+        START + 0.2,
+    )
+    stage.display.output(b"result\n")
+    stage.display.finish(0)
+    assert stage.text == "result\n"
+    assert stage.frames == 1
+
+
+def test_clocks_stand_still_while_the_session_is_suspended() -> None:
+    stage = Stage()
+    stage.play(build_session(), START + 10)
+    stage.display.stand_still()
+    stage.now += 3600
+    stage.display.go_on()
+    stage.display.resume()
+    stage.advance(stage.now + 1.1)
+    assert "0:11" in stage.text
+    assert "1:00:" not in stage.text
+
+
+def test_in_the_background_no_area_is_drawn() -> None:
+    stage = Stage()
+    stage.play(build_session(), START + 10)
+    assert "Building" in stage.text
+    stage.display.background(True)
+    stage.advance(START + 12)
+    assert "Building" not in stage.text
+    stage.display.background(False)
+    stage.advance(START + 14)
+    assert "Building" in stage.text
+
+
+def test_quiet_shows_failures_and_the_summary_only() -> None:
+    stage = Stage(quiet=True)
+    stage.play(build_session())
+    stage.display.finish(255)
+    assert stage.text.startswith("! warning")
+    assert "✓" not in stage.history
+    assert "✗ build  app/parser" in stage.text
+    assert "Build failed" in stage.text
+
+
+def test_a_terminal_without_unicode_gets_signs_that_it_has() -> None:
+    stage = Stage(encoding="ascii", colours=False)
+    stage.play(build_session())
+    stage.display.finish(255)
+    assert stage.history.isascii()
+    assert "+ build" in stage.history
+    assert "x build" in stage.history
+
+
+@pytest.mark.parametrize(
+    ("size", "resized", "at"),
+    [((80, 24), (40, 24), 10), ((80, 24), (200, 60), 30), ((20, 5), (30, 6), 44), ((30, 3), (21, 3), 5)],
+)
+def test_at_any_size_and_after_a_resize_nothing_of_the_area_stays(
+    size: tuple[int, int], resized: tuple[int, int], at: float
+) -> None:
+    # Never lower than before: the virtual terminal then moves its lines but not its cursor, which no real one does.
+    stage = Stage(*size)
+    events = build_session()
+    stage.play(events, START + at)
+    stage.screen.resize(lines=resized[1], columns=resized[0])
+    stage.display.resize()
+    stage.play(events)
+    stage.display.finish(255)
+    assert "Building " not in stage.text
+    assert not stage.screen.cursor.hidden
+
+
+@given(st.text(max_size=40), st.integers(0, 60))
+def test_text_is_cut_to_cells(text: str, cells: int) -> None:
+    assert width(fit(text, cells)) <= cells
+    assert width(text) > cells or fit(text, cells) == text
+
+
+def test_wide_characters_count_twice_and_combining_ones_not_at_all() -> None:
+    assert width("日本") == 4
+    assert width("e\u0301") == 1
+    assert fit("日本語", 5) == "日本…"
+
+
+def test_colours_end_where_painted_text_is_cut() -> None:
+    assert fit_painted("\x1b[31mabcdef\x1b[0m", 4) == "\x1b[31mabc…\x1b[0m"
+    assert fit_painted("\x1b[31mabc\x1b[0m", 4) == "\x1b[31mabc\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0s"), (9.94, "9.9s"), (9.96, "10s"), (59.7, "1m00s"), (3725, "1h02m")]
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def done(element: str, begin: float, end: float) -> Done:
+    return Done(element, "", "build", "ok", begin, end, end - begin, None, "")
+
+
+def test_the_critical_path_follows_dependencies_when_they_are_known() -> None:
+    elements = (
+        e.PipelineElement("a", "", "", "", "", ()),
+        e.PipelineElement("b", "", "", "", "", ()),
+        e.PipelineElement("c", "", "", "", "", (0, 1)),
+    )
+    plan = e.Pipeline(time=0, project="p", targets=(), elements=elements)
+    jobs = [done("a", 0, 5), done("b", 0, 7), done("c", 7, 9)]
+    assert [job.element for job in critical_path(plan, jobs)] == ["b", "c"]
+
+
+def test_without_dependencies_the_critical_path_is_what_each_job_waited_for() -> None:
+    jobs = [done("a", 0, 5), done("b", 0, 7), done("c", 7, 9), done("d", 5, 6)]
+    assert [job.element for job in critical_path(None, jobs)] == ["b", "c"]
+    assert critical_path(None, []) == []
+
+
+def test_the_recorded_session_mentions_every_element() -> None:
+    plan = next(event for event in build_session() if isinstance(event, e.Pipeline))
+    assert tuple(element.name for element in plan.elements) == NAMES
