@@ -5,6 +5,7 @@ Knows how hosts, plugins and sources come together; nothing of what a task does 
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -41,6 +42,13 @@ class ElementJob:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.host.close()
+        if "null" in self.__dict__:
+            os.close(self.null)
+
+    @cached_property
+    def null(self) -> int:
+        """Descriptor of the null device."""
+        return os.open(os.devnull, os.O_RDWR)
 
     @cached_property
     def element(self) -> Element:

@@ -5,8 +5,7 @@ Knows the order of a build, nothing of scheduling.  A build that fails is kept t
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...plugin import staging
 from ...plugin.exceptions import ElementError
@@ -15,9 +14,7 @@ from ...storage.documents import dump_document
 from ..artifact import Outcome, keep_artifact
 from ..context import JobContext
 from ..element import ElementJob
-
-if TYPE_CHECKING:
-    from ...sandbox.runner import Runner
+from ..staged import make_runner
 
 
 def prepare() -> None:
@@ -36,7 +33,7 @@ def run(job: JobContext) -> dict[str, Any]:
     """
     with ElementJob(job) as mine:
         element, facts = mine.element, mine.facts
-        runner = _runner(mine) if element.BST_RUN_COMMANDS else None
+        runner = make_runner(mine) if element.BST_RUN_COMMANDS else None
         sandbox = Sandbox(mine.host, runner, facts.full_name, facts.sandbox, mtimes=facts.workspace is not None)
         mine.host.open_run(mine.sources)
         try:
@@ -66,13 +63,3 @@ def _build(mine: ElementJob, sandbox: Sandbox) -> None:
         keep_artifact(mine, sandbox, Outcome(False, str(error), error.detail or "", error.collect))
         raise
     keep_artifact(mine, sandbox, Outcome(True, "succeeded", "", collect))
-
-
-def _runner(mine: ElementJob) -> Runner:
-    from ...sandbox.runner import Runner
-    from ...sandbox.workshop import Workshop
-
-    output = mine.job.log_descriptor
-    if output is None:
-        output = os.open(os.devnull, os.O_WRONLY)
-    return Runner(Workshop(mine.store, os.path.join(mine.store.cachedir, "grilse")), output)

@@ -1,0 +1,93 @@
+"""``artifact checkout`` and ``source checkout``: content of the cache, written to a directory or an archive.
+
+Knows what may be overwritten; a worker stages and writes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from ...protocol.errors import ErrorDomain, GrilseError, StreamError
+from ...protocol.requests import ArtifactCheckout
+from ..pipeline import Pipeline
+from ..session import Session
+from ..single import run_single
+
+# Bytes of an archive that are sent to standard output at a time.
+PIECE = 1024 * 1024
+
+
+def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
+    """Check out an artifact.
+
+    Raises:
+        GrilseError: it is not cached, the place is taken, or it cannot be written.
+    """
+    pipeline = Pipeline(session)
+    with pipeline.working(("checkout",)):
+        pipeline.open_project()
+        target = action.target or default_target(pipeline)
+        (element,) = pipeline.load_targets((target,))
+        tar = action.tar
+        directory = None if tar is not None else os.path.abspath(action.directory or target)
+        check_writable(directory, tar, force=action.force)
+        with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
+            path = os.path.join(scratch, "archive.tar") if tar == "-" else os.path.abspath(tar) if tar else None
+            run_single(
+                pipeline,
+                element,
+                "checkout",
+                "checkout",
+                {
+                    "deps": action.deps,
+                    "integrate": action.integrate is not False,
+                    "directory": directory,
+                    "tar": path,
+                    "compression": action.compression,
+                    "hardlinks": action.hardlinks,
+                },
+            )
+            if tar == "-" and path is not None:
+                _send(session, path)
+    return 0
+
+
+def default_target(pipeline: Pipeline) -> str:
+    """The one element that a command works on when none is named.
+
+    Raises:
+        GrilseError: there is none.
+    """
+    element = pipeline.planner.session.workspace_element
+    if element is None:
+        raise GrilseError('Missing argument "ELEMENT".', domain=ErrorDomain.APP)
+    return element
+
+
+def check_writable(directory: str | None, tar: str | None, *, force: bool) -> None:
+    """Make sure that a checkout destroys nothing unasked.
+
+    Raises:
+        StreamError: the directory is not empty, the archive exists, or neither can be written.
+    """
+    if directory is not None:
+        try:
+            os.makedirs(directory, exist_ok=True)
+        except OSError as error:
+            raise StreamError(f"Failed to create destination directory: '{error}'") from error
+        if not os.access(directory, os.W_OK):
+            raise StreamError(f"Destination directory '{directory}' not writable")
+        if not force and os.listdir(directory):
+            raise StreamError(f"Destination directory '{directory}' not empty")
+    elif tar is not None and tar != "-" and os.path.exists(tar):
+        if not os.access(tar, os.W_OK):
+            raise StreamError(f"Output file '{tar}' not writable")
+        if not force:
+            raise StreamError(f"Output file '{tar}' already exists")
+
+
+def _send(session: Session, path: str) -> None:
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            session.reporter.output(piece)
