@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grilse.platform.files import is_executable, thread_count
 from grilse.protocol.errors import CasError
@@ -19,12 +20,17 @@ from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, Syml
 from grilse.storage.statcache import StatCache
 from grilse.storage.store import Store, cas_error
 
-# Files of at least this size are hashed by several threads; below, the interpreter's lock makes threads slower.
-_PARALLEL_SIZE = 256 * 1024
+# From this on files are put into the store by several threads: most of the time goes into system calls and hashing,
+# which the interpreter's lock does not hold up.
+_MANY_FILES = 200
+_MANY_BYTES = 4 << 20
 _MAX_THREADS = 8
+_LARGE = 1 << 20  # bytes; files of at least this size are handed to threads one by one
+_PORTION = 50  # smaller files that are handed over together
 
 _MICROSECOND = 1000  # nanoseconds
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 class _Directory:
@@ -48,8 +54,7 @@ class _Directory:
         self.nodes: dict[str, Node] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """A file whose digest is not known yet."""
 
     path: str
@@ -96,27 +101,9 @@ def capture_tree(
         CasError: something cannot be read or written, a name is not UTF-8, or `path` is not a directory.
     """
     cache = StatCache(store.cachedir, path) if remember else None
-    large: list[_File] = []
     skipped: list[str] = []
-
-    def add(file: _File) -> Digest:
-        """Store one file; runs in several threads for large ones."""
-        try:
-            descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | _NOFOLLOW)
-        except OSError as error:
-            raise cas_error(error, f"read '{file.path}'") from error
-        try:
-            return store.add_descriptor(descriptor, file.status, file.path, move=move)
-        finally:
-            os.close(descriptor)
-
-    def keep(file: _File, digest: Digest) -> None:
-        """Enter a file whose digest is known."""
-        status = file.status
-        file.directory.nodes[file.name] = FileNode(
-            digest, is_executable(status), kept_mtime(status) if mtimes else None
-        )
-
+    # Files that must be read: path, path relative to the root, name, status, directory.
+    unread: list[_File] = []
     # Parents come before their children, so that walking it backwards completes children first.
     order = [_Directory("", None, "", None)]
     for directory in order:
@@ -128,17 +115,12 @@ def capture_tree(
             try:
                 if entry.is_file(follow_symlinks=False):
                     check_text(name, relative)
-                    file = _File(entry.path, relative, name, entry.stat(follow_symlinks=False), directory)
-                    digest = cache.lookup(relative, file.status) if cache is not None else None
+                    status = entry.stat(follow_symlinks=False)
+                    digest = cache.lookup(relative, status) if cache is not None else None
                     if digest is not None and not store.use((digest,)):
-                        keep(file, digest)
-                    elif file.status.st_size >= _PARALLEL_SIZE:
-                        large.append(file)
+                        directory.nodes[name] = _node(digest, status, mtimes)
                     else:
-                        digest = add(file)
-                        keep(file, digest)
-                        if cache is not None:
-                            cache.note(relative, file.status, digest)
+                        unread.append(_File(entry.path, relative, name, status, directory))
                 elif entry.is_dir(follow_symlinks=False):
                     check_text(name, relative)
                     mtime = kept_mtime(entry.stat(follow_symlinks=False)) if mtimes else None
@@ -152,8 +134,8 @@ def capture_tree(
                     skipped.append(relative)
             except OSError as error:
                 raise cas_error(error, f"read '{entry.path}'") from error
-    for file, digest in _in_parallel(add, large):
-        keep(file, digest)
+    for file, digest in _store_all(store, unread, move):
+        file.directory.nodes[file.name] = _node(digest, file.status, mtimes)
         if cache is not None:
             cache.note(file.relative, file.status, digest)
     for directory in reversed(order):
@@ -163,6 +145,56 @@ def capture_tree(
     if cache is not None:
         cache.save()
     return Capture(tree, skipped)
+
+
+def _node(digest: Digest, status: os.stat_result, mtimes: bool) -> FileNode:
+    return FileNode(digest, is_executable(status), kept_mtime(status) if mtimes else None)
+
+
+def _store_all(store: Store, files: list[_File], move: bool) -> Iterator[tuple[_File, Digest]]:
+    """Put files into the store, in several threads if there are many or large ones."""
+    threads = min(_MAX_THREADS, thread_count())
+    size = sum(file.status.st_size for file in files)
+    if threads < 2 or (len(files) < _MANY_FILES and size < _MANY_BYTES):
+        for file in files:
+            yield file, _store_file(store, file, move)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    def store_some(some: list[_File]) -> list[Digest]:
+        return [_store_file(store, file, move) for file in some]
+
+    with ThreadPoolExecutor(threads, thread_name_prefix="capture") as pool:
+        parts = list(_parts(files))
+        pending = [pool.submit(store_some, part) for part in parts]
+        try:
+            for part, future in zip(parts, pending):
+                yield from zip(part, future.result())
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _parts(files: list[_File]) -> Iterator[list[_File]]:
+    """Files in portions for threads: the large ones one by one, the largest first, then the others in tens."""
+    large = sorted((file for file in files if file.status.st_size >= _LARGE), key=lambda file: -file.status.st_size)
+    yield from ([file] for file in large)
+    small = [file for file in files if file.status.st_size < _LARGE]
+    for at in range(0, len(small), _PORTION):
+        yield small[at : at + _PORTION]
+
+
+def _store_file(store: Store, file: _File, move: bool) -> Digest:
+    """Put one file into the store."""
+    try:
+        # A pipe that has taken the file's place must not make us wait for its other end.
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | _NOFOLLOW | _NONBLOCK)
+    except OSError as error:
+        raise cas_error(error, f"read '{file.path}'") from error
+    try:
+        return store.add_descriptor(descriptor, file.status, file.path, move=move)
+    finally:
+        os.close(descriptor)
 
 
 def _scan(path: str) -> list[os.DirEntry[str]]:
@@ -176,26 +208,6 @@ def _scan(path: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         raise cas_error(error, f"read directory '{path}'") from error
-
-
-def _in_parallel(add: Callable[[_File], Digest], files: list[_File]) -> Iterator[tuple[_File, Digest]]:
-    """Store many files, the largest first, in as many threads as there are processors."""
-    threads = min(_MAX_THREADS, thread_count(), len(files))
-    files = sorted(files, key=lambda file: file.status.st_size, reverse=True)
-    if threads < 2:
-        for file in files:
-            yield file, add(file)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(threads, thread_name_prefix="capture") as pool:
-        pending = [(file, pool.submit(add, file)) for file in files]
-        try:
-            for file, future in pending:
-                yield file, future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def kept_mtime(status: os.stat_result) -> int:
