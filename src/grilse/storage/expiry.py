@@ -115,7 +115,7 @@ def used_bytes(store: Store) -> int:
     return sum(blob.size for blob in blobs(store).values())
 
 
-def expire(store: Store, limits: Limits, *, progress: Progress | None = None) -> Removed:
+def expire(store: Store, limits: Limits, *, full: bool = False, progress: Progress | None = None) -> Removed:
     """Bring the cache down to the low watermark if it exceeds its quota.
 
     What any running session used stays, the caller's included.
@@ -123,6 +123,7 @@ def expire(store: Store, limits: Limits, *, progress: Progress | None = None) ->
     Args:
         store: the cache.
         limits: what it may hold.
+        full: whether the disk is known to be full, so that the quota is at most what is used.
         progress: called with blobs removed and blobs to remove.
 
     Raises:
@@ -131,10 +132,13 @@ def expire(store: Store, limits: Limits, *, progress: Progress | None = None) ->
     present = blobs(store)
     used = sum(blob.size for blob in present.values())
     state = room(store, limits, used)
-    if not state.exceeded:
+    quota = state.quota
+    if full:
+        quota = used if quota is None else min(quota, used)
+    elif not state.exceeded:
         return Removed(records=[], left=used)
-    assert state.quota is not None
-    return reduce(store, present, int(state.quota * limits.low_watermark), progress=progress)
+    assert quota is not None
+    return reduce(store, present, int(quota * limits.low_watermark), progress=progress)
 
 
 def reduce(

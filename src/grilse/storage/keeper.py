@@ -1,0 +1,81 @@
+"""Keeps the cache within its limits during a session: marks the use, counts now and then, makes room when needed.
+
+Knows when to count and when to expire; what goes is decided in `expiry`.
+
+Without a quota only the disk's free space matters, and asking for that costs nothing.  With one, all blobs have to be
+counted, since BuildStream adds some, too; how often follows from how long that takes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from grilse.storage.expiry import Limits, Removed, expire, room, used_bytes
+from grilse.storage.sessions import Session
+from grilse.storage.store import Store
+
+# Counting takes at most this share of the time, and happens at most this often.
+_SHARE = 0.02
+_INTERVAL = 30.0  # seconds
+
+
+class Keeper:
+    """The care of one session for its cache directory.
+
+    Args:
+        store: the cache.
+        limits: what it may hold.
+
+    Raises:
+        CasError: the use cannot be marked.
+    """
+
+    def __init__(self, store: Store, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+        self._session = Session(store.cachedir)
+        self._lock = threading.Lock()
+        self._next_count = 0.0
+        # Room was not enough although all was removed that could be: no use in trying again soon.
+        self._next_expiry = 0.0
+
+    def tend(self, *, full: bool = False) -> Removed | None:
+        """Make room if the limits are exceeded; returns what was removed, or None if there was room.
+
+        To be called from a thread that may take a while, every few seconds; calls meanwhile return None at once.
+
+        Args:
+            full: whether a write has just failed for want of space, so that room is needed whatever the numbers say.
+
+        Raises:
+            CasError: the cache cannot be read or changed.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            now = time.monotonic()
+            if not full and (now < self._next_expiry or not self._exceeded(now)):
+                return None
+            removed = expire(self._store, self._limits, full=full)
+            done = time.monotonic()
+            self._next_count = done + max(_INTERVAL, (done - now) / _SHARE)
+            if not removed.enough:
+                self._next_expiry = done + max(_INTERVAL, (done - now) / _SHARE)
+            return removed
+        finally:
+            self._lock.release()
+
+    def _exceeded(self, now: float) -> bool:
+        if room(self._store, self._limits, 0).free < self._limits.reserved:
+            return True
+        if self._limits.quota is None or now < self._next_count:
+            return False
+        state = room(self._store, self._limits, used_bytes(self._store))
+        taken = time.monotonic() - now
+        self._next_count = now + max(_INTERVAL, taken / _SHARE)
+        return state.exceeded
+
+    def close(self) -> None:
+        """End the use of the cache."""
+        self._session.close()

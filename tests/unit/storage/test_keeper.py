@@ -1,0 +1,73 @@
+"""A session keeps its cache within limits, and counts no more often than it has to."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grilse.storage import keeper as module
+from grilse.storage.expiry import Limits, used_bytes
+from grilse.storage.keeper import Keeper
+from grilse.storage.sessions import oldest_start
+from grilse.storage.store import Store
+
+
+def fill(store: Store, count: int) -> None:
+    for number in range(count):
+        digest = store.add_bytes(b"%d" % number * 1000)
+        os.utime(store.path(digest), (1000.0 + number, 1000.0 + number))
+
+
+def test_room_is_made_when_the_quota_is_exceeded(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    fill(store, 10)
+    keeper = Keeper(store, Limits(quota=8000, low_watermark=0.5))
+    removed = keeper.tend()
+    assert removed is not None and removed.blobs == 6 and used_bytes(store) == 4000
+    assert keeper.tend() is None
+    keeper.close()
+    assert oldest_start(store.cachedir) is None
+
+
+def test_its_own_work_stays(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    keeper = Keeper(store, Limits(quota=1))
+    digest = store.add_bytes(b"made in this session")
+    removed = keeper.tend()
+    assert removed is not None and not removed.enough and store.contains(digest)
+    # There is no use in trying again at once.
+    assert keeper.tend() is None
+    keeper.close()
+
+
+def test_nothing_is_counted_without_a_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(store: Store) -> int:
+        raise AssertionError("blobs were counted")
+
+    monkeypatch.setattr(module, "used_bytes", refuse)
+    store = Store(str(tmp_path))
+    fill(store, 3)
+    keeper = Keeper(store, Limits())
+    assert keeper.tend() is None
+    keeper.close()
+
+
+def test_counting_is_not_repeated_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    real = module.used_bytes
+    monkeypatch.setattr(module, "used_bytes", lambda store: counted.append(1) or real(store))
+    store = Store(str(tmp_path))
+    keeper = Keeper(store, Limits(quota=1 << 30))
+    for _ in range(5):
+        assert keeper.tend() is None
+    assert counted == [1]
+    keeper.close()
+
+
+def test_a_full_disk_makes_room_whatever_the_numbers_say(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    fill(store, 10)
+    keeper = Keeper(store, Limits(low_watermark=0.5))
+    removed = keeper.tend(full=True)
+    assert removed is not None and used_bytes(store) == 5000
+    keeper.close()
