@@ -34,6 +34,21 @@ class Item:
         self._states = states
 
     @property
+    def project_name(self) -> str:
+        """Name of the element's project."""
+        return self.element.project.name
+
+    @property
+    def element_name(self) -> str:
+        """Name of the element in its project."""
+        return self.element.name
+
+    @property
+    def cache_key(self) -> str | None:
+        """Full key, as far as it is known."""
+        return self.element.cache_key
+
+    @property
     def display_name(self) -> str:
         """Name with junctions."""
         return self.element.full_name
@@ -42,3 +57,19 @@ class Item:
     def display_key(self) -> str:
         """Full key, or ""."""
         return self._states.key(self.element)[0] or ""
+
+
+class ArtifactItem:
+    """An artifact of which no element is loaded, as jobs are told of it.
+
+    Attributes:
+        display_name, display_key, project_name, element_name, cache_key: as of `Item`.
+    """
+
+    __slots__ = ("cache_key", "display_key", "display_name", "element_name", "project_name")
+
+    def __init__(self, name: str, project: str, element: str, key: str) -> None:
+        self.display_name = name
+        self.project_name = project
+        self.element_name = element
+        self.display_key = self.cache_key = key

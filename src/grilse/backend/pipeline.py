@@ -17,6 +17,7 @@ from ..project.selection import leave_out, select
 from ..project.targets import Targets, classify_targets, default_targets
 from ..protocol import events
 from ..protocol.errors import LoadError
+from ..storage.store import Store
 from .states import States
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Pipeline:
         self.config: UserConfig = load.config
         self.planner = Planner(load, say=self._say, fetch=self._fetch_junction)
         self.strict = True
+        self._project: Project | None = None
         self._states: States | None = None
         self._excepted: list[ResolvedElement] = []
         self._pool: Pool | None = None
@@ -69,7 +71,7 @@ class Pipeline:
     def states(self) -> States:
         """What is cached of elements."""
         if self._states is None:
-            self._states = States(self.planner.host.store, strict=self.strict)
+            self._states = States(Store(self.config.cachedir), strict=self.strict)
         return self._states
 
     @property
@@ -83,7 +85,7 @@ class Pipeline:
         Raises:
             LoadError: there is none, or its configuration is wrong.
         """
-        project = self.planner.open()
+        project = self._project = self.planner.open()
         self.strict = self.config.is_strict(project.name)
         return project
 
@@ -106,9 +108,10 @@ class Pipeline:
         Raises:
             StreamError: a name cannot be meant.
         """
-        if not names and defaults:
-            names = default_targets(self.project, self.planner.session.workspace_element)
-        found = classify_targets(names, self.project, artifacts=artifacts)
+        project = self._project
+        if not names and defaults and project is not None:
+            names = default_targets(project, self.planner.session.workspace_element)
+        found = classify_targets(names, project, artifacts=artifacts)
         for pattern in found.unmatched:
             self._warn(f"No elements matched the glob expression: {pattern}")
         return found

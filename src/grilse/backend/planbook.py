@@ -9,11 +9,13 @@ import os
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from ..project.record import element_record
 from ..project.resolve import ResolvedElement
 from ..protocol.jobs import JobSpec
-from ..protocol.records import PlanHeader, PlanWriter, Ref
-from .items import Item
+from ..protocol.records import ElementBody, ElementRecord, PlanHeader, PlanWriter, ProjectRecord, Ref
+from .items import ArtifactItem, Item
 
 # Characters of the key in the name of a log.
 LOG_KEY_LENGTH = 8
@@ -55,41 +57,51 @@ class PlanBook:
             self._refs[id(current)] = self._write(current)
         return self._refs[id(element)]
 
+    def add(self, record: ElementRecord | ProjectRecord) -> Ref:
+        """Append a record that does not come from a loaded element."""
+        return self._writer.add(record)
+
+    def encode_body(self, body: ElementBody) -> msgspec.Raw:
+        """Encode the heavy half of such a record."""
+        return self._writer.encode_body(body)
+
     def _write(self, element: ResolvedElement) -> Ref:
         return self._writer.add(element_record(element, self._writer, self._refs))
 
     def spec(
         self,
-        item: Item,
+        item: Item | ArtifactItem,
         *,
         job: int,
+        ref: Ref | None = None,
         action: str,
         task: str,
         attempt: int = 1,
         parameters: dict[str, Any] | None = None,
     ) -> JobSpec:
-        """The message of a job of an element."""
-        element = item.element
+        """The message of a job of an element; `ref` is where its record stands, if it is not a loaded element."""
+        if ref is None:
+            assert isinstance(item, Item)
+            ref = self.ref(item.element)
         return JobSpec(
             job=job,
             task=task,
             plan=self._writer.path,
             header=self._header,
-            element=self.ref(element),
-            log=self.log_path(element, item.display_key, action),
+            element=ref,
+            log=self.log_path(item, action),
             key=item.display_key[:LOG_KEY_LENGTH],
-            full_key=element.cache_key,
+            full_key=item.cache_key,
             attempt=attempt,
             parameters=parameters or {},
         )
 
-    def log_path(self, element: ResolvedElement, key: str, action: str) -> str:
+    def log_path(self, item: Item | ArtifactItem, action: str) -> str:
         """Where the log of a job goes: ``PROJECT/ELEMENT/KEY-ACTION.DATE-TIME.log``, as bst has it."""
-        name = os.path.splitext(element.name.replace("/", "-"))[0]
+        name = os.path.splitext(item.element_name.replace("/", "-"))[0]
         stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
-        return os.path.join(
-            self._log_directory, element.project.name, name, f"{key[:LOG_KEY_LENGTH]}-{action}.{stamp}.log"
-        )
+        key = item.display_key[:LOG_KEY_LENGTH]
+        return os.path.join(self._log_directory, item.project_name, name, f"{key}-{action}.{stamp}.log")
 
     def close(self) -> None:
         """The plan stays readable for jobs and replays."""

@@ -13,7 +13,8 @@ from ..protocol import events
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.jobs import JobActivity, JobMessage, JobResult
 from ..protocol.message import Failure
-from .items import Item
+from ..protocol.records import Ref
+from .items import ArtifactItem, Item
 from .pool import Job
 from .scheduler import log_tail
 
@@ -23,29 +24,31 @@ if TYPE_CHECKING:
 
 def run_single(
     pipeline: Pipeline,
-    element: ResolvedElement,
+    subject: ResolvedElement | ArtifactItem,
     action: str,
     task: str,
     parameters: dict[str, Any] | None = None,
     *,
+    ref: Ref | None = None,
     number: int = 0,
 ) -> dict[str, Any]:
-    """Run a job of one element; returns its values.
+    """Run a job of one element, or artifact; returns its values.
 
     Args:
         pipeline: whose pool and plan book are used.
-        element: the element.
+        subject: the element or artifact.
         action: how the job is called in messages.
         task: the task module.
         parameters: what only this task needs.
+        ref: where the record of an artifact stands in the plan.
         number: of the job, unique among those that run.
 
     Raises:
         GrilseError: the job failed, or its worker died.
     """
     reporter, loop = pipeline.session.reporter, pipeline.session.loop
-    item = Item(element, 0, 0, pipeline.states)
-    spec = pipeline.book.spec(item, job=number, action=action, task=task, parameters=parameters)
+    item = subject if isinstance(subject, ArtifactItem) else Item(subject, 0, 0, pipeline.states)
+    spec = pipeline.book.spec(item, ref=ref, job=number, action=action, task=task, parameters=parameters)
     outcome: list[JobResult] = []
     lost: list[str] = []
 
@@ -57,7 +60,7 @@ def run_single(
                     kind=message.kind,
                     text=message.text,
                     detail=message.detail,
-                    element=message.element or element.full_name,
+                    element=message.element or item.display_name,
                     key=item.display_key if message.key is None else message.key,
                     action=action,
                     elapsed=message.elapsed,
@@ -72,7 +75,7 @@ def run_single(
         events.JobStarted(
             time=time.time(),
             job=number,
-            element=element.full_name,
+            element=item.display_name,
             key=item.display_key,
             action=action,
             log=spec.log,
@@ -81,12 +84,12 @@ def run_single(
     )
     while not outcome and not lost:
         loop.turn()
-    failure = _failure(element, outcome, lost)
+    failure = _failure(item.display_name, outcome, lost)
     reporter.emit(
         events.JobFinished(
             time=time.time(),
             job=number,
-            element=element.full_name,
+            element=item.display_name,
             key=item.display_key,
             action=action,
             status="failed" if failure is not None else outcome[0].status,
@@ -96,19 +99,20 @@ def run_single(
             failure=failure,
         )
     )
-    pipeline.states.forget(element)
+    if isinstance(item, Item):
+        pipeline.states.forget(item.element)
     if failure is not None:
-        reporter.task_error(failure, element.full_name)
+        reporter.task_error(failure, item.display_name)
         raise raised(failure)
     return outcome[0].values
 
 
-def _failure(element: ResolvedElement, outcome: list[JobResult], lost: list[str]) -> Failure | None:
+def _failure(name: str, outcome: list[JobResult], lost: list[str]) -> Failure | None:
     if lost:
         return Failure(
             domain="PLUGIN",
             reason="worker-died",
-            message=f"{element.full_name}: the worker of this job died: {lost[0]}",
+            message=f"{name}: the worker of this job died: {lost[0]}",
         )
     if outcome[0].status in ("ok", "skipped"):
         return None

@@ -74,7 +74,7 @@ class PullStage(BaseStage):
 
     action = "pull"
     task = "pull"
-    tokens = (DOWNLOAD,)
+    tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(
         self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool], *, always: bool
@@ -107,7 +107,7 @@ class FetchStage(BaseStage):
 
     action = "fetch"
     task = "fetch"
-    tokens = (DOWNLOAD,)
+    tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(
         self, book: PlanBook, states: States, retries: int, *, original: bool = False, plan: BuildPlan | None = None
@@ -146,7 +146,7 @@ class BuildStage(BaseStage):
 
     action = "build"
     task = "build"
-    tokens = (PROCESS,)
+    tokens: tuple[str, ...] = (PROCESS,)
 
     def __init__(self, book: PlanBook, states: States, plan: BuildPlan, *, retry_failed: bool) -> None:
         super().__init__(book, states)
@@ -190,7 +190,7 @@ class PushStage(BaseStage):
 
     action = "push"
     task = "push"
-    tokens = (UPLOAD,)
+    tokens: tuple[str, ...] = (UPLOAD,)
 
     def __init__(
         self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool]
@@ -210,7 +210,7 @@ class SourcePushStage(BaseStage):
 
     action = "push"
     task = "source_push"
-    tokens = (UPLOAD,)
+    tokens: tuple[str, ...] = (UPLOAD,)
 
     def __init__(
         self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool]
@@ -235,7 +235,7 @@ class TrackStage(BaseStage):
 
     action = "track"
     task = "track"
-    tokens = (DOWNLOAD,)
+    tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(
         self, book: PlanBook, states: States, retries: int, apply: Callable[[Item, list[dict[str, Any]]], None]

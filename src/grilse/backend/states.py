@@ -34,6 +34,11 @@ class States:
         """The artifacts."""
         return self._cache
 
+    @property
+    def presence(self) -> Presence:
+        """Which blobs are here."""
+        return self._presence
+
     def artifact(self, element: ResolvedElement) -> Artifact | None:
         """The element's artifact if it is here with all its blobs, of a build that succeeded or failed."""
         known = self._artifacts.get(id(element), _UNASKED)

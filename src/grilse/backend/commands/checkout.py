@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import tempfile
 
+from ...project.resolve import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
+from ...protocol.records import Ref
 from ...protocol.requests import ArtifactCheckout
+from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..session import Session
 from ..single import run_single
+from ..subjects import Subject, artifact_ref, named_subject, subject_of
 
 # Bytes of an archive that are sent to standard output at a time.
 PIECE = 1024 * 1024
@@ -26,17 +30,20 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working(("checkout",)):
-        pipeline.open_project()
-        target = action.target or default_target(pipeline)
-        (element,) = pipeline.load_targets((target,))
+        target = action.target
+        if target is None:
+            pipeline.open_project()
+            target = default_target(pipeline)
+        subject = _subject(pipeline, target, action.deps)
         tar = action.tar
         directory = None if tar is not None else os.path.abspath(action.directory or target)
         check_writable(directory, tar, force=action.force)
         with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
             path = os.path.join(scratch, "archive.tar") if tar == "-" else os.path.abspath(tar) if tar else None
+            item, ref = _item(pipeline, subject)
             run_single(
                 pipeline,
-                element,
+                item,
                 "checkout",
                 "checkout",
                 {
@@ -47,10 +54,35 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
                     "compression": action.compression,
                     "hardlinks": action.hardlinks,
                 },
+                ref=ref,
             )
             if tar == "-" and path is not None:
                 _send(session, path)
     return 0
+
+
+def _subject(pipeline: Pipeline, target: str, deps: str) -> Subject:
+    if pipeline.try_open_project() is None and target.endswith(".bst"):
+        raise StreamError(f"There is no project here to load '{target}' from", reason="project-not-loaded")
+    found = pipeline.targets_of((target,), artifacts=True)
+    if found.elements:
+        return subject_of(pipeline, pipeline.load_elements(found.elements)[0])
+    if deps not in ("none", "build"):
+        raise StreamError(f"'--deps {deps}' is not supported for artifact names", reason="deps-not-supported")
+    return named_subject(pipeline, target)
+
+
+def _item(pipeline: Pipeline, subject: Subject) -> tuple[ResolvedElement | ArtifactItem, Ref | None]:
+    if subject.element is not None:
+        return subject.element, None
+    if subject.artifact is None:
+        raise StreamError(
+            f"Error while staging dependencies into a sandbox: '{subject.name}' is not cached",
+            detail="No artifacts have been cached yet for that element\nTry building the element first",
+            reason="uncached-checkout-attempt" if subject.artifact_name else None,
+        )
+    item = ArtifactItem(subject.name, subject.project, subject.element_name, subject.keys[0])
+    return item, artifact_ref(pipeline, subject)
 
 
 def default_target(pipeline: Pipeline) -> str:

@@ -58,7 +58,8 @@ def write_archive(mine: ElementJob, tree: Digest, path: str, compression: str | 
     """
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        with tarfile.open(temporary, f"w:{compression or ''}") as archive:
+        mode: Any = f"w:{compression or ''}"
+        with tarfile.open(temporary, mode) as archive:
             write_tar(mine.store, tree, archive, ".", ARCHIVE_MTIME)
         os.replace(temporary, path)
     except OSError as error:
