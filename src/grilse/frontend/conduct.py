@@ -10,7 +10,7 @@ from ..protocol.errors import GrilseError
 from ..protocol.requests import Request
 from .actions import session_name
 from .backend_process import BackendProcess
-from .console import STDIN, Console
+from .console import STDERR, STDIN, Console
 from .display.errors import error_text
 from .display.paint import Paint
 from .errors import as_event, record
@@ -34,6 +34,7 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
             interactive=streams.interactive,
             session=session_name(request.action) is not None,
             terminal=STDIN,
+            screen=STDERR,
             flush=console.flush,
             leave=console.leave,
         ),

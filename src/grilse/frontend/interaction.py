@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ..platform.terminal import ForegroundChild, KeyMode, SignalPort
+from ..platform.terminal import ForegroundChild, KeyMode, SignalPort, in_background
 from ..protocol import events, requests
 from ..protocol.events import Event
 from .programs import pager_command
@@ -61,6 +61,7 @@ class Manners(NamedTuple):
         interactive: somebody is there to be asked.
         session: the command is a session, whose Ctrl-C is worth a question.
         terminal: descriptor of the terminal that keys come from, or None.
+        screen: descriptor of what is drawn on.
         flush: waits until all that was said is written, at most so many seconds.
         leave: ends this process at once with a status, the terminal in order.
     """
@@ -68,6 +69,7 @@ class Manners(NamedTuple):
     interactive: bool
     session: bool
     terminal: int | None
+    screen: int
     flush: Callable[[float], bool]
     leave: Callable[[int], None]
 
@@ -101,7 +103,7 @@ class Interaction:
 
     def begin(self) -> None:
         """Take the terminal."""
-        self._screen.background(not self._keys.usable)
+        self._screen.background(in_background(self._manners.screen))
         if self._manners.interactive:
             self._keys.quiet()
 
@@ -220,7 +222,7 @@ class Interaction:
         self._continue()
 
     def _continue(self) -> None:
-        away = not self._keys.usable
+        away = in_background(self._manners.screen)
         self._screen.background(away)
         if self._child is not None:
             return

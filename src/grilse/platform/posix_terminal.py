@@ -38,6 +38,15 @@ def same_file(one: int, other: int) -> bool:
         return False
 
 
+def in_background(descriptor: int) -> bool:
+    """Whether the terminal at this descriptor is this process's own, and another job has it now."""
+    try:
+        return os.isatty(descriptor) and os.tcgetpgrp(descriptor) != os.getpgrp()
+    except OSError:
+        # Not the terminal that controls this process: nobody else's job can have it.
+        return False
+
+
 class SignalPort:
     """Turns signals into words that are read where one waits for everything else.
 

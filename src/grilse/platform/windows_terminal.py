@@ -37,6 +37,11 @@ def same_file(one: int, other: int) -> bool:
     return os.isatty(one) and os.isatty(other)
 
 
+def in_background(descriptor: int) -> bool:
+    """There is no job control: never."""
+    return False
+
+
 class SignalPort:
     """Turns Ctrl-C and Ctrl-Break into words (see ``posix_terminal.SignalPort``)."""
 

@@ -29,6 +29,8 @@ KINDS = {
 }
 ERRORS = frozenset(("failure", "error", "bug"))
 
+_ENDS = frozenset(("success", "failure", "skipped"))
+
 _RULE = "=" * 70
 _HEADING_RULE = "=" * 79
 
@@ -46,8 +48,8 @@ def compile_format(style: LogStyle, paint: Paint) -> list[Column]:
         FormatError: the format cannot be understood.
     """
     known: dict[str, Column] = {
-        "elapsed": lambda text: paint(clock(text.elapsed), "yellow"),
-        "elapsed-us": lambda text: paint(clock(text.elapsed, microseconds=True), "yellow"),
+        "elapsed": lambda text: paint(clock(_elapsed(text)), "yellow"),
+        "elapsed-us": lambda text: paint(clock(_elapsed(text), microseconds=True), "yellow"),
         "wallclock": lambda text: paint(time.strftime("%H:%M:%S", time.localtime(text.time)), "yellow"),
         "wallclock-us": lambda text: paint(
             f"{time.strftime('%H:%M:%S', time.localtime(text.time))}.{int(text.time % 1 * 1e6):06d}", "yellow"
@@ -82,6 +84,11 @@ def compile_format(style: LogStyle, paint: Paint) -> list[Column]:
 def _fixed(text: str, paint: Paint) -> Column:
     painted = paint(text, "cyan", "dim")
     return lambda _: painted
+
+
+def _elapsed(text: Text) -> float | None:
+    # As with bst only what has ended has taken time.
+    return text.elapsed if text.kind in _ENDS else None
 
 
 def clock(seconds: float | None, *, microseconds: bool = False) -> str:
