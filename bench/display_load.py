@@ -40,7 +40,8 @@ def play(stage):
             if sent // 20 % 10 == 0:
                 batch.append(e.JobProgress(time=now, job=job, activity=f"at {now:.4f}"))
             else:
-                batch.append(e.Text(time=now, kind="status", text=f"at {now:.4f} message {sent}", job=job, action="build",
+                text = f"at {now:.4f} message {sent}"
+                batch.append(e.Text(time=now, kind="status", text=text, job=job, action="build",
                                     element=f"element-{job}.bst", key="0123abcd"))
         if batch:
             stage.send(*batch)

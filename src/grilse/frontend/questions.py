@@ -48,10 +48,8 @@ class Question:
 
 def failure_question(prompt: Prompt, waiting: int = 0) -> Question:
     """The question about a failed job; `waiting` more are to be asked after it."""
-    order = [choice for choice in _FAILURE if choice in prompt.choices]
-    # What can be looked at is there when the log is there, whether or not the backend lists it.
-    if prompt.log and "log" not in order:
-        order.append("log")
+    # The log can be looked at when it is there, whether or not the backend lists that.
+    order = [choice for choice in _FAILURE if choice in prompt.choices or (choice == "log" and prompt.log)]
     more = f" ({waiting} more after this)" if waiting else ""
     lines = _lines(f"{prompt.action} failure on element: {prompt.element}{more}", {c: _FAILURE[c] for c in order})
     return Question(lines, tuple(order), prompt.prompt, prompt.log)

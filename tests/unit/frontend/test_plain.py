@@ -1,0 +1,183 @@
+"""The plain display: bst's log lines, their configuration, heading and summary."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from grilse.frontend.display.loglines import FormatError, LogLines, compile_format, format_element
+from grilse.frontend.display.paint import Paint, printable
+from grilse.frontend.display.plain import PlainDisplay
+from grilse.protocol import events as e
+
+from .streams import START, build_session
+
+PLAIN = Paint(False)
+
+
+class Sheet:
+    """A plain display and what it has written."""
+
+    def __init__(self, *, session: bool = True, quiet: bool = False, colours: bool = False) -> None:
+        self.text = ""
+        self.result = b""
+        self.display = PlainDisplay(self._put, self._result, Paint(colours), session=session, quiet=quiet)
+
+    def _put(self, text: str) -> None:
+        self.text += text
+
+    def _result(self, data: bytes) -> None:
+        self.result += data
+
+
+def text(kind: str, words: str, **more: object) -> e.Text:
+    return e.Text(time=START, kind=kind, text=words, **more)  # type: ignore[arg-type]
+
+
+def line(event: e.Text, **style: object) -> str:
+    return LogLines(e.LogStyle(**style), PLAIN).render(event)  # type: ignore[arg-type]
+
+
+def test_a_line_has_the_columns_of_bst() -> None:
+    event = text("success", "Staging sources", element="a.bst", key="0123456789", action="build", elapsed=3725.9)
+    assert line(event) == "[01:02:05][01234567][   build:a.bst                         ] SUCCESS Staging sources\n"
+
+
+def test_only_what_has_ended_has_taken_time() -> None:
+    for kind, word in (("start", "START  "), ("status", "STATUS "), ("info", "INFO   "), ("warn", "WARNING")):
+        expected = f"[--:--:--][        ][    main:core activity                 ] {word} words\n"
+        assert line(text(kind, "words", elapsed=5.0)) == expected
+
+
+def test_a_job_is_told_by_its_log() -> None:
+    event = text("start", "Building", element="a.bst", action="build", log="/logs/p/a/x.log", scheduler=True)
+    assert line(event, log_directory="/logs").endswith("START   p/a/x.log\n")
+    assert line(event, log_directory="/log").endswith("START   /logs/p/a/x.log\n")
+
+
+def test_the_configured_format_is_obeyed() -> None:
+    event = text("info", "words", element="a.bst", key="", elapsed=None)
+    form = "%{elapsed},%{elapsed-us},%{wallclock},%{wallclock-us},%{key},%{element},%{action},%{message} 100%%"
+    wall = time.strftime("%H:%M:%S", time.localtime(START))
+    assert line(event, message_format=form, key_length=2) == (
+        f"--:--:--,--:--:--.------,{wall},{wall}.000000,  ,    main:a.bst                         ,INFO   ,words 100%\n"
+    )
+    ended = text("success", "words", elapsed=61.5)
+    assert line(ended, message_format="%{elapsed-us}") == "00:01:01.500000\n"
+
+
+def test_keys_are_as_long_as_configured() -> None:
+    event = text("info", "words", element="a.bst", key="0123456789")
+    assert line(event, key_length=4, message_format="[%{key}]") == "[0123]\n"
+    assert line(event, key_length=0, message_format="[%{key}]") == "[]\n"
+
+
+@pytest.mark.parametrize("form", ["%{nothing}", "%{elapsed", "50% done"])
+def test_a_format_that_makes_no_sense_is_said_once_and_the_usual_one_taken(form: str) -> None:
+    with pytest.raises(FormatError):
+        compile_format(e.LogStyle(message_format=form), PLAIN)
+    sheet = Sheet()
+    sheet.display.show([e.LogStyle(message_format=form), text("info", "words")])
+    assert "message format" in sheet.text.splitlines()[0]
+    assert sheet.text.endswith("] INFO    words\n")
+
+
+def test_detail_is_indented_and_cut_for_elements_only() -> None:
+    lines = "\n".join(f"line {number}" for number in range(5))
+    element = line(text("info", "words", detail=lines, element="a.bst"), message_lines=2)
+    assert element.endswith("\n\n    line 0\n    line 1\n    Message contains 3 additional lines\n\n")
+    assert "additional" not in line(text("info", "words", detail=lines), message_lines=2)
+    assert "additional" not in line(text("failure", "words", detail=lines, element="a.bst"), message_lines=2)
+
+
+def test_a_failed_job_shows_the_end_of_its_log_or_where_it_is() -> None:
+    event = text(
+        "failure", "it broke", element="a.bst", scheduler=True, log="/logs/a.log", log_tail="1\n2\n3\n", elapsed=1.0
+    )
+    shown = line(event, error_lines=2, log_directory="/logs")
+    rule = "    " + "=" * 70 + "\n"
+    assert shown.endswith(
+        f"it broke\n\n    Printing the last 2 lines from log file:\n    /logs/a.log\n{rule}    2\n    3\n{rule}\n"
+    )
+    assert line(event, verbose=False, log_directory="/logs").endswith("it broke\n\n    Log file:     a.log\n\n")
+    assert "Printing" not in line(event, error_lines=0)
+
+
+def test_status_and_debug_are_shown_to_those_who_want_them() -> None:
+    events = [text("status", "status words"), text("debug", "debug words"), text("log", "log words")]
+    for style, shown in (({"verbose": False}, ""), ({}, "status"), ({"debug": True}, "status debug")):
+        sheet = Sheet()
+        sheet.display.show([e.LogStyle(**style), *events])  # type: ignore[arg-type]
+        assert [word for word in ("status", "debug", "log") if f"{word} words" in sheet.text] == shown.split()
+
+
+def test_a_session_has_heading_and_summary() -> None:
+    sheet = Sheet()
+    sheet.display.show(list(build_session()))
+    assert "\nBuildStream Version 2.8.1\n    Project: demo (/home/me/demo)\n    Targets: app/all.bst\n" in sheet.text
+    assert "\nPipeline\n      cached 9e3779b1" in sheet.text
+    assert "\nFailure Summary\n    app/parser-with-quite-a-long-name-for-an-element.bst:\n" in sheet.text
+    assert sheet.text.count("Printing the last 4 lines from log file:") == 2
+    assert (
+        "Pipeline Summary\n    Total:       12\n    Session:     12\n"
+        "    Fetch Queue: processed 8, skipped 0, failed 0 \n    Build Queue: processed 5, skipped 0, failed 1 \n"
+    ) in sheet.text
+
+
+def test_other_commands_have_neither() -> None:
+    sheet = Sheet(session=False)
+    sheet.display.show(list(build_session()))
+    assert "Pipeline" not in sheet.text
+
+
+def test_quiet_keeps_warnings_failures_and_the_summary() -> None:
+    sheet = Sheet(quiet=True)
+    sheet.display.show(list(build_session()))
+    assert "START" not in sheet.text
+    assert "Cache Directory" not in sheet.text
+    for words in ("WARNING [overlaps]", "FAILURE Command 'make -j4' failed", "Pipeline Summary"):
+        assert words in sheet.text
+
+
+def test_results_pass_through() -> None:
+    sheet = Sheet()
+    sheet.display.output(b"\x00\xff")
+    assert (sheet.result, sheet.text) == (b"\x00\xff", "")
+
+
+def test_a_bug_is_said_to_be_one() -> None:
+    sheet = Sheet()
+    sheet.display.show([e.Unhandled(message="KeyError: 1", traceback="Traceback: here")])
+    sheet.display.finish(1)
+    assert "bug of grilse: KeyError: 1" in sheet.text
+    assert sheet.text.endswith("Traceback: here\n")
+
+
+def test_elements_are_shown_in_the_configured_format() -> None:
+    element = e.PipelineElement("a.bst", "0123456789", "cached", "import", "/w")
+    form = (
+        "%{state: >12} %{key} %{full-key} %{name: <7}|%{kind} %{workspaced} %{workspace-dirs} %{vars} {name} %{name:!}"
+    )
+    assert format_element(form, element, e.LogStyle(), PLAIN) == (
+        "      cached 01234567 0123456789 a.bst  |import (workspaced) Workspace: /w %{vars} {name} %{name:!}"
+    )
+
+
+def test_lines_that_the_backend_has_formatted_are_taken_as_they_are() -> None:
+    sheet = Sheet()
+    sheet.display.show([e.Pipeline(time=0, project="p", targets=(), elements=(), lines=("one", "two"))])
+    assert "Pipeline\none\ntwo\n====" in sheet.text
+
+
+def test_colours_change_nothing_but_colours() -> None:
+    plain, painted = Sheet(), Sheet(colours=True)
+    for sheet in (plain, painted):
+        sheet.display.show(list(build_session()))
+    import re
+
+    assert re.sub(r"\x1b\[[0-9;]*m", "", painted.text) == plain.text
+
+
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    assert printable("a\x1b[2Jb\x07\tc\n") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}\tc\n"
