@@ -41,7 +41,7 @@ def find_circles(graph: Graph, protocol: int, reducers: Mapping[type, Any], time
         if plan is not None and index in graph.called:
             again = reduce_object(graph.objects[index], plan, protocol, timer)
             if isinstance(again, Reduction):
-                _note_fresh(graph, supposed, index, again.arguments, fresh)
+                _note_fresh(graph, supposed, index, (*again.arguments, *again.keywords.values()), fresh)
     certain = _with_fresh(graph, edges, fresh, exactly=True)
     for index in _in_circles(certain, graph.called):
         if index in graph.called:
