@@ -17,19 +17,16 @@ from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
-from . import blockers, costs, cycles, proposals, remedies, spawned
-from .fingerprint import fingerprint
+from . import blockers, costs, cycles, proposals, remedies, spawned, verification
 from .graph import Graph
 from .guard import HookTimer, OutOfTime
-from .model import Budget, Cause, ClassCost, LeftOut, Proposal, Report, Row, Stage
-from .names import Fault, GlobalName, describe, is_a, is_exactly, module_of, qualname_of, type_name
+from .model import Budget, Cause, ClassCost, LeftOut, Report, Row, Stage
+from .names import Fault, describe, is_a, is_exactly, module_of, qualname_of, type_name
 from .walk import walk
 
 # A dump or load is repeated to time it, at most so often and for so many seconds.
-_REPEATS = 3
-_REPEAT_SECONDS = 0.2
-# Objects that are compared, at most, between a proposed state and what is loaded of it.
-_COMPARED = 200_000
+_REPEATS = 5
+_REPEAT_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,7 @@ def audit(
                 if why is not None
             }
             if lost:
+                del graph
                 graph = walked(lost)
             elif loaded is not None and loaded.error is not None:
                 graph.fail(0, Fault(_load_cause(loaded.error), f"cannot be loaded: {loaded.error}", Stage.LOAD))
@@ -126,10 +124,24 @@ def _report(
     places, rows = costs.rows_of(graph, totals, budget.rows, unpicklable)
     load_us = loaded.us if loaded is not None and loaded.error is None else None
     rows = _timed(
-        rows, [totals.own_work[place] for place in places], [totals.work[place] for place in places], dump.us, load_us
+        rows,
+        [totals.own_work(graph, place) for place in places],
+        [totals.work(place) for place in places],
+        dump.us,
+        load_us,
     )
     rows = _advised(graph, places, rows)
-    made = _proposals(graph, settings, found_names) if listed else ()
+    made = (
+        verification.proposals_of(
+            graph,
+            {key: why for key, why in found_names.items() if why},
+            settings.table,
+            settings.protocol,
+            settings.spawn,
+        )
+        if listed
+        else ()
+    )
     return Report(
         name=settings.name,
         type=type_name(type(obj)),
@@ -292,76 +304,3 @@ def _classes(graph: Graph, found_names: dict[int, str | None]) -> tuple[ClassCos
         else:
             found.append(ClassCost(type_name(cls), instances, written, None))
     return tuple(found)
-
-
-def _proposals(graph: Graph, settings: _Settings, found_names: dict[int, str | None]) -> tuple[Proposal, ...]:
-    """The proposed states, each dumped here and loaded in one spawned interpreter if that can be tried."""
-    sketches = proposals.sketches_of(graph)
-    if not sketches:
-        return ()
-    dropped = proposals.dropped_by_class(sketches)
-    changes = tuple(
-        spawned.Change(sketch.name.module, sketch.name.qualname, sketch.setstate)
-        for sketch in sketches
-        if sketch.problem is None and isinstance(sketch.name, GlobalName)
-    )
-    outcomes: dict[int, str] = {}
-    loads: list[tuple[int, spawned.Load, float]] = []
-    prints: dict[int, str] = {}
-    for place, sketch in enumerate(sketches):
-        problem = sketch.problem or found_names.get(id(sketch.cls))
-        if problem is None and not settings.spawn:
-            problem = "no interpreter was to be spawned"
-        if problem is not None:
-            outcomes[place] = problem
-            continue
-        obj = graph.objects[sketch.index]
-        start = time.perf_counter()
-        try:
-            data = proposals.dumps_proposed(obj, sketches, settings.table, settings.protocol)
-        except Exception as error:  # noqa: BLE001 - hooks of the audited program
-            outcomes[place] = f"still cannot be dumped: {describe(error)}"
-            continue
-        taken = (time.perf_counter() - start) * 1e6
-        prints[place] = fingerprint(obj, dropped, _COMPARED)
-        loads.append((place, spawned.Load(data, changes, _COMPARED, dropped), taken))
-    answer = spawned.ask([], [load for _, load, _ in loads]) if loads else spawned.Answer(None)
-    results = {}
-    if answer.problem is not None:
-        outcomes.update({place: answer.problem for place, _, _ in loads})
-    else:
-        for (place, load, taken), loaded in zip(loads, answer.loads):
-            results[place] = (load, taken, loaded)
-    return tuple(
-        _proposal(graph, place, sketch, outcomes.get(place), results.get(place), prints.get(place))
-        for place, sketch in enumerate(sketches)
-    )
-
-
-def _proposal(
-    graph: Graph,
-    place: int,
-    sketch: proposals.Sketch,
-    problem: str | None,
-    result: tuple[spawned.Load, float, spawned.Loaded] | None,
-    expected: str | None,
-) -> Proposal:
-    made = Proposal(
-        cls=type_name(sketch.cls),
-        path=graph.path(sketch.index),
-        changes=sketch.changes,
-        kept=sketch.kept,
-        sketch=sketch.text,
-        verified=False,
-        detail=problem or "",
-    )
-    if result is None:
-        return made
-    load, taken, loaded = result
-    made = replace(made, bytes=len(load.data), dump_us=taken)
-    if loaded.error is not None:
-        return replace(made, detail=f"cannot be loaded in a spawned interpreter: {loaded.error}")
-    made = replace(made, load_us=loaded.us)
-    if loaded.fingerprint != expected:
-        return replace(made, detail="what was loaded in a spawned interpreter is not equal to what was sent")
-    return replace(made, verified=True, detail="loaded in a spawned interpreter and found equal")

@@ -5,7 +5,7 @@ Knows nothing of costs.
 
 from __future__ import annotations
 
-from types import MethodType
+from types import MethodType, ModuleType
 from typing import Any
 
 from .graph import SHIFT, STEP_MASK, Graph, Step
@@ -79,7 +79,7 @@ def blockers_of(graph: Graph, most_holders: int) -> tuple[tuple[Blocker, ...], l
     for instance, index in of_instances.items():
         # Who holds the first instance of a class that is to blame holds it too.
         references.setdefault(index, []).extend(references.get(instance, ()))
-    wanted = [index for index in places if index and not is_a(graph.objects[index], type)]
+    wanted = [index for index in places if index and not is_a(graph.objects[index], type, ModuleType)]
     outside = outside_holders(graph, wanted[:_MOST_OUTSIDE])
     found = []
     for index in places:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from collections import Counter
 from dataclasses import dataclass
+from itertools import repeat
 
 from .graph import SHIFT, Graph
 from .model import Row
@@ -15,7 +17,6 @@ from .names import type_name
 from .reduction import How
 
 # The work that pickle does, in units of one number written: measured once, and only shares of it are used.
-_OBJECT = 4.0
 _INSTANCE = 20.0
 _ATOM = 1.0
 _BYTE = 0.002
@@ -30,13 +31,28 @@ _CHILDREN = 60
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over the tree of shortest paths, by index: bytes, objects with numbers and strings, units of work."""
+    """Sums over the tree of shortest paths, by index: bytes, objects with numbers and strings, and work of hooks.
+
+    ``extra`` is the work that instances take beyond what their bytes and parts do; None if there are no instances.
+    """
 
     size: array[int]
     nodes: array[int]
-    work: array[float]
-    own_work: array[float]
+    own_extra: array[float] | None
+    extra: array[float] | None
     exclusive: array[int] | None
+
+    def work(self, index: int) -> float:
+        """Units of work for an object with all below."""
+        more = 0.0 if self.extra is None else self.extra[index]
+        return _ATOM * self.nodes[index] + _BYTE * self.size[index] + more
+
+    def own_work(self, graph: Graph, index: int) -> float:
+        """Units of work for an object itself."""
+        more = 0.0 if self.own_extra is None else self.own_extra[index]
+        if index >= len(graph.own):
+            return more
+        return _ATOM * (1 + graph.atoms[index]) + _BYTE * graph.own[index] + more
 
 
 def totals_of(graph: Graph) -> Totals:
@@ -46,32 +62,37 @@ def totals_of(graph: Graph) -> Totals:
     size.extend([0] * (count - len(size)))
     nodes = array("q", graph.atoms)
     nodes.extend([0] * (count - len(nodes)))
-    own_work = _own_work(graph, size, nodes)
-    work = array("d", own_work)
+    own_extra = _own_extra(graph)
     origins = graph.origins
-    for index in range(count - 1, 0, -1):
-        parent = origins[index] >> SHIFT
-        size[parent] += size[index]
-        nodes[parent] += nodes[index] + 1
-        work[parent] += work[index]
-    return Totals(size, nodes, work, own_work, _exclusive(graph, size))
+    if own_extra is None:
+        for index in range(count - 1, 0, -1):
+            parent = origins[index] >> SHIFT
+            size[parent] += size[index]
+            nodes[index] += 1
+            nodes[parent] += nodes[index]
+        extra = None
+    else:
+        extra = array("d", own_extra)
+        for index in range(count - 1, 0, -1):
+            parent = origins[index] >> SHIFT
+            size[parent] += size[index]
+            nodes[index] += 1
+            nodes[parent] += nodes[index]
+            extra[parent] += extra[index]
+    if nodes:
+        nodes[0] += 1
+    return Totals(size, nodes, own_extra, extra, _exclusive(graph, size))
 
 
-def _own_work(graph: Graph, size: array[int], atoms: array[int]) -> array[float]:
+def _own_extra(graph: Graph) -> array[float] | None:
     by_class: dict[int, float] = {}
     for key, plan in graph.plans.items():
         seconds, calls = graph.hooks.get(key, (0.0, 0))
-        by_class[key] = _INSTANCE + (seconds / calls * _UNITS_PER_SECOND if calls else 0.0)
-        if plan.how is How.NAME:
-            by_class[key] = _OBJECT
-    get = by_class.get
-    return array(
-        "d",
-        [
-            get(kind, _OBJECT) + _ATOM * inside + _BYTE * written
-            for kind, inside, written in zip(map(id, map(type, graph.objects)), atoms, size)
-        ],
-    )
+        if plan.how is not How.NAME:
+            by_class[key] = _INSTANCE + (seconds / calls * _UNITS_PER_SECOND if calls else 0.0)
+    if not by_class:
+        return None
+    return array("d", map(by_class.get, map(id, map(type, graph.objects)), repeat(0.0)))
 
 
 def _exclusive(graph: Graph, tree_size: array[int]) -> array[int] | None:
@@ -119,7 +140,7 @@ def rows_of(graph: Graph, totals: Totals, most: int, unpicklable: set[int] | Non
     size = totals.size
     count = len(size)
     least = max(1, int(size[0] * _LEAST_SHARE)) if count else 0
-    chosen = set(heapq.nlargest(most, (i for i in range(count) if size[i] >= least), key=size.__getitem__))
+    chosen = set(heapq.nlargest(most, [i for i, total in enumerate(size) if total >= least], key=size.__getitem__))
     chosen.add(0)
     children = [index for index in range(1, min(count, 4096)) if graph.parent(index) == 0]
     chosen.update(sorted(children, key=lambda index: -size[index])[:_CHILDREN])
@@ -131,7 +152,7 @@ def rows_of(graph: Graph, totals: Totals, most: int, unpicklable: set[int] | Non
                 path=graph.path(index),
                 type=graph.type_name(index),
                 picklable=None if unpicklable is None else index not in unpicklable,
-                nodes=totals.nodes[index] + 1,
+                nodes=totals.nodes[index],
                 own_bytes=graph.own[index] if index < len(graph.own) else 0,
                 total_bytes=size[index],
                 exclusive_bytes=None if totals.exclusive is None else totals.exclusive[index],
@@ -162,11 +183,19 @@ def _in_tree_order(graph: Graph, chosen: set[int]) -> list[int]:
 
 def class_sums(graph: Graph) -> list[tuple[type, int, int]]:
     """Each class that has instances in the graph, how many, and their own bytes; the largest first."""
-    sums: dict[int, tuple[type, int, int]] = {}
-    for cls, written in zip(map(type, graph.objects), graph.own):
-        known = sums.get(id(cls))
-        sums[id(cls)] = (cls, 1, written) if known is None else (cls, known[1] + 1, known[2] + written)
-    return sorted(sums.values(), key=lambda entry: (-entry[2], type_name(entry[0])))
+    kinds = list(map(id, map(type, graph.objects)))
+    counts = Counter(kinds)
+    written = dict.fromkeys(counts, 0)
+    if len(counts) == 1:
+        written[kinds[0]] = sum(graph.own)
+    else:
+        for kind, size in zip(kinds, graph.own):
+            written[kind] += size
+    classes = (
+        {id(type(obj)): type(obj) for obj in graph.objects} if len(counts) > 1 else {kinds[0]: type(graph.objects[0])}
+    )
+    found = [(classes[kind], count, written[kind]) for kind, count in counts.items()]
+    return sorted(found, key=lambda entry: (-entry[2], type_name(entry[0])))
 
 
 def unpicklable_of(graph: Graph, blocked: list[int]) -> set[int]:

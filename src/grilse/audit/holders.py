@@ -14,6 +14,7 @@ from types import (
     GetSetDescriptorType,
     MemberDescriptorType,
     MethodDescriptorType,
+    MethodType,
     ModuleType,
     WrapperDescriptorType,
 )
@@ -85,4 +86,6 @@ def _words(holder: object, part: object, modules: dict[int, str]) -> str | None:
         return f"a {qualname_of(kind)}"
     if kind is tuple or is_exactly(kind, _OF_CLASSES):
         return None
+    if kind is MethodType:
+        return f"a method of an instance of {type_name(type(holder.__self__))}"  # type: ignore[attr-defined]
     return f"an instance of {type_name(kind)}"

@@ -11,7 +11,7 @@ import io
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from .graph import SHIFT, STEP_MASK, Graph, Step
@@ -52,21 +52,29 @@ class _Edge:
     label: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """An attribute that must be held back: why, and an instance in which it is in the way."""
+
+    fault: Fault
+    holder: int
+
+
 def sketches_of(graph: Graph) -> list[Sketch]:
     """A sketch for each class that must hold back attributes for its instances to cross, in the order of paths."""
     if not graph.faults:
         return []
     blocked = _blocked(graph)
     edges = _edges(graph)
-    cuts: dict[tuple[int, str], Fault] = {}
+    cuts: dict[tuple[int, str], _Cut] = {}
     for _ in range(_PASSES):
         more = _cuts(graph, edges, blocked, cuts)
         if not more:
             break
         cuts.update(more)
-    by_class: dict[int, dict[str, Fault]] = {}
-    for (cls, attribute), fault in cuts.items():
-        by_class.setdefault(cls, {})[attribute] = fault
+    by_class: dict[int, dict[str, _Cut]] = {}
+    for (cls, attribute), cut in cuts.items():
+        by_class.setdefault(cls, {})[attribute] = cut
     first: dict[int, int] = {}
     for index, obj in enumerate(graph.objects):
         first.setdefault(id(type(obj)), index)
@@ -107,38 +115,38 @@ def _edges(graph: Graph) -> dict[int, list[_Edge]]:
 
 
 def _cuts(
-    graph: Graph, edges: dict[int, list[_Edge]], blocked: Mapping[int, Fault], cuts: Mapping[tuple[int, str], Fault]
-) -> dict[tuple[int, str], Fault]:
+    graph: Graph, edges: dict[int, list[_Edge]], blocked: Mapping[int, Fault], cuts: Mapping[tuple[int, str], _Cut]
+) -> dict[tuple[int, str], _Cut]:
     """The attributes, by class, through which what is blocked is still reached, besides those already cut."""
-    more: dict[tuple[int, str], Fault] = {}
-    seen: dict[int, tuple[int, str] | None] = {0: None}
+    more: dict[tuple[int, str], _Cut] = {}
+    # By object: the nearest attribute above it, and the instance that holds that.
+    seen: dict[int, tuple[tuple[int, str] | None, int]] = {0: (None, 0)}
     waiting = [0]
     for index in waiting:
         if index in blocked and index:
             continue
         cls = id(type(graph.objects[index]))
         for edge in edges.get(index, ()):
-            owner = (cls, edge.label) if edge.step == Step.ATTRIBUTE else seen[index]
+            owner, holder = ((cls, edge.label), index) if edge.step == Step.ATTRIBUTE else seen[index]
             if owner in cuts:
                 continue
             if edge.target in blocked and owner is not None:
-                more.setdefault(owner, blocked[edge.target])
+                more.setdefault(owner, _Cut(blocked[edge.target], holder))
             if edge.target not in seen:
-                seen[edge.target] = owner
+                seen[edge.target] = owner, holder
                 waiting.append(edge.target)
     return more
 
 
-def _sketch(graph: Graph, index: int, attributes: dict[str, Fault]) -> Sketch:
+def _sketch(graph: Graph, index: int, attributes: dict[str, _Cut]) -> Sketch:
     obj = graph.objects[index]
     cls = type(obj)
     plan = graph.plans[id(cls)]
     changes = []
     lines: list[str] = []
     for name in sorted(attributes):
-        fault = attributes[name]
-        value = _value(obj, name)
-        remedy, why, anew = _anew(fault, value)
+        cut = attributes[name]
+        remedy, why, anew = _anew(cut.fault, _value(graph.objects[cut.holder], name))
         changes.append(AttributeChange(name, remedy, why))
         lines.append(f"{name!r}: {anew},  # {why}")
     held = _held(obj, plan.slots)
@@ -194,7 +202,8 @@ def _anew(fault: Fault, value: Any) -> tuple[Remedy, str, str]:
     if type(path) is str:
         return Remedy.OPEN_LATER, f"an open file: {advice.remedy}", "None"
     remedy = Remedy.SEND_KEY if fault.cause is Cause.CLASS_NOT_IMPORTABLE else advice.remedy
-    return remedy, f"{fault.cause}: {remedy}", "None"
+    held = fault.cause.value if cls.__module__ != "builtins" or cls is FunctionType else f"a {name} with: {fault.cause}"
+    return remedy, held, "None"
 
 
 def _getstate(dropped: tuple[str, ...], slots: tuple[str, ...], has_dict: bool) -> str:
@@ -226,20 +235,21 @@ def _indented(text: str) -> str:
     return "".join(f"    {line}\n" if line else "\n" for line in text.splitlines())
 
 
-def dumps_proposed(obj: object, sketches: list[Sketch], reducers: Mapping[type, Any], protocol: int) -> bytes:
-    """The dump of an object with every sketch in force, without changing any class.
-
-    :raises Exception: whatever pickling raises if something still cannot cross.
-    """
-    getstates: dict[int, Callable[[Any], Any]] = {
-        id(sketch.cls): compile_method(sketch.getstate, "__getstate__") for sketch in sketches if sketch.problem is None
+def getstates_of(sketches: list[Sketch]) -> dict[int, Callable[[Any], Any]]:
+    """The proposed ``__getstate__`` of each class, by the class's id, of the sketches that can be verified."""
+    return {
+        id(sketch.cls): compile_method(sketch.getstate, "__getstate__") for sketch in sketches if not sketch.problem
     }
-    return dump_with(obj, getstates, reducers, protocol)
 
 
 def dump_with(
     obj: object, getstates: dict[int, Callable[[Any], Any]], reducers: Mapping[type, Any], protocol: int
 ) -> bytes:
+    """The dump of an object with the proposed states in force, without changing any class.
+
+    :raises Exception: whatever pickling raises if something cannot cross even so.
+    """
+
     class Proposed(pickle.Pickler):
         def reducer_override(self, value: Any) -> Any:
             getstate = getstates.get(id(type(value)))

@@ -32,6 +32,7 @@ _CLOCK_EVERY = 256
 # Plain numbers for the loop.
 _ITEM = int(Step.INDEX)
 _TUPLE_ITEM = int(Step.INDEX) | EARLY
+_VALUE = int(Step.VALUE)
 _PLACES = range(_BULK)
 
 
@@ -117,12 +118,24 @@ def pairs(ledger: Ledger, index: int, mapping: Mapping[Any, Any]) -> int:
     """Look at the keys and values of an exact dict; the bytes of it."""
     keys = list(mapping)
     values = list(mapping.values())
+    count = len(keys)
+    if count < _BULK:
+        texts, cheap = ledger.texts, ledger.cheap
+        size = 2 + (2 if count > 1 else count)
+        for place, key in enumerate(keys):
+            known = id(key)
+            # A string that is known is by far the most frequent key.
+            if known in texts:
+                size += 2 if known in cheap else 5
+            else:
+                size += ledger.take(index, Step.KEY, (place,), (key,))
+        return size + ledger.take(index, _VALUE, keys, values)
     room = ledger.room()
     if len(keys) > room:
         _leave_out(ledger, index, len(keys) - room)
         del keys[room:], values[room:]
     size = sizes.sequence_size(len(keys)) + ledger.take(index, Step.KEY, range(len(keys)), keys)
-    return size + ledger.take(index, Step.VALUE, keys, values)
+    return size + ledger.take(index, _VALUE, keys, values)
 
 
 def _list(ledger: Ledger, index: int, obj: Any) -> int:
