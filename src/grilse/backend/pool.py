@@ -13,7 +13,19 @@ from multiprocessing.connection import Pipe
 
 from .. import platform
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError, check_hello
-from ..protocol.jobs import CancelJob, JobActivity, JobMessage, JobResult, JobSpec, Prepare, Shutdown, ToWorker
+from ..protocol.jobs import (
+    CancelJob,
+    FromWorker,
+    JobActivity,
+    JobLaunch,
+    JobMessage,
+    JobResult,
+    JobSpec,
+    Prepare,
+    ReleaseJob,
+    Shutdown,
+    ToWorker,
+)
 from ..protocol.requests import Hello
 from .loop import Deadline, Loop
 
@@ -27,8 +39,6 @@ GROWTH_LIMIT = 300 * 1024 * 1024
 # Seconds that idle workers have to end when the session is over.
 SHUTDOWN_LIMIT = 1.0
 WORKER_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
-
-FromWorker = Hello | JobMessage | JobActivity | JobResult
 
 
 class WorkerState(Enum):
@@ -47,13 +57,13 @@ class Job:
 
     Attributes:
         spec: its message.
-        on_message: called with each `JobMessage` and `JobActivity`.
+        on_message: called with each `JobMessage`, `JobActivity` and `JobLaunch`.
         on_result: called once with its `JobResult`.
         on_lost: called instead when its worker died; with a description of how.
     """
 
     spec: JobSpec
-    on_message: Callable[[JobMessage | JobActivity], None]
+    on_message: Callable[[JobMessage | JobActivity | JobLaunch], None]
     on_result: Callable[[JobResult], None]
     on_lost: Callable[[str], None]
 
@@ -149,6 +159,12 @@ class Pool:
             self._send(worker, CancelJob(job=job_number))
             self._set_deadline(worker, self._grace, lambda: self._kill(worker))
         return True
+
+    def release(self, job_number: int, status: int) -> None:
+        """Let a job go on that waits since its `JobLaunch`."""
+        worker = self._worker_of(job_number)
+        if worker is not None:
+            self._send(worker, ReleaseJob(job=job_number, status=status))
 
     def kill(self, job_number: int) -> bool:
         """Kill a job's process tree at once."""
@@ -275,7 +291,7 @@ class Pool:
                 self._bury(worker)
                 before.on_result(message)
                 return
-            if before is not None and isinstance(message, JobMessage | JobActivity):
+            if before is not None and isinstance(message, JobMessage | JobActivity | JobLaunch):
                 before.on_message(message)
         status = worker.process.poll()
         job = worker.job

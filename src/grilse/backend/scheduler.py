@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from .. import platform
 from ..protocol import events
-from ..protocol.jobs import JobActivity, JobMessage, JobResult, JobSpec
+from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult, JobSpec
 from ..protocol.message import Failure
 from .loop import Loop
 from .pool import Job, Pool
@@ -351,8 +351,11 @@ class Scheduler:
 
     # What jobs say
 
-    def _on_message(self, task: Task, message: JobMessage | JobActivity) -> None:
+    def _on_message(self, task: Task, message: JobMessage | JobActivity | JobLaunch) -> None:
         task.last_sign = self._reporter.clock.elapsed()
+        if isinstance(message, JobLaunch):
+            # No queue has a stage that launches anything for others.
+            return
         if isinstance(message, JobActivity):
             self._reporter.emit(
                 events.JobProgress(

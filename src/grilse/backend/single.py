@@ -6,12 +6,13 @@ Knows the pool and the plan book, nothing of what the job does.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..project.resolve import ResolvedElement
 from ..protocol import events
 from ..protocol.errors import ErrorDomain, GrilseError
-from ..protocol.jobs import JobActivity, JobMessage, JobResult
+from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
 from ..protocol.message import Failure
 from ..protocol.records import Ref
 from .items import ArtifactItem, Item
@@ -31,6 +32,7 @@ def run_single(
     *,
     ref: Ref | None = None,
     number: int = 0,
+    on_launch: Callable[[JobLaunch], None] | None = None,
 ) -> dict[str, Any]:
     """Run a job of one element, or artifact; returns its values.
 
@@ -42,6 +44,7 @@ def run_single(
         parameters: what only this task needs.
         ref: where the record of an artifact stands in the plan.
         number: of the job, unique among those that run.
+        on_launch: called when the job offers a sandbox.
 
     Raises:
         GrilseError: the job failed, or its worker died.
@@ -52,7 +55,9 @@ def run_single(
     outcome: list[JobResult] = []
     lost: list[str] = []
 
-    def on_message(message: JobMessage | JobActivity) -> None:
+    def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
+        if isinstance(message, JobLaunch) and on_launch is not None:
+            on_launch(message)
         if isinstance(message, JobMessage):
             reporter.emit(
                 events.Text(

@@ -11,6 +11,7 @@ import msgspec
 
 from .message import Failure, Message
 from .records import Ref
+from .requests import Hello
 
 
 class JobSpec(Message, frozen=True, kw_only=True):
@@ -57,7 +58,14 @@ class Prepare(Message, frozen=True, kw_only=True):
     tasks: tuple[str, ...]
 
 
-ToWorker = JobSpec | CancelJob | Shutdown | Prepare
+class ReleaseJob(Message, frozen=True, kw_only=True):
+    """What a `JobLaunch` offered was used, with this exit status: the job goes on."""
+
+    job: int
+    status: int
+
+
+ToWorker = JobSpec | CancelJob | Shutdown | Prepare | ReleaseJob
 
 
 class JobMessage(Message, frozen=True, kw_only=True):
@@ -83,6 +91,21 @@ class JobActivity(Message, frozen=True, kw_only=True):
     maximum: int | None = None
 
 
+class JobLaunch(Message, frozen=True, kw_only=True):
+    """A sandbox is staged, in which somebody else runs a command while the job waits for a `ReleaseJob`.
+
+    Attributes:
+        argv: what to execute.
+        environment: the whole environment to execute it with.
+        interactive: a shell for a person rather than one command.
+    """
+
+    job: int
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    interactive: bool
+
+
 class JobResult(Message, frozen=True, kw_only=True):
     """The job's last word.
 
@@ -102,6 +125,9 @@ class JobResult(Message, frozen=True, kw_only=True):
     reusable: bool = True
     seconds: float = 0.0
     memory: int = 0
+
+
+FromWorker = Hello | JobMessage | JobActivity | JobLaunch | JobResult
 
 
 class ReplayFile(msgspec.Struct, frozen=True):

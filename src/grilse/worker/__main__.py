@@ -15,12 +15,10 @@ def main(argv: list[str]) -> int:
 
     from .. import __version__
     from ..protocol.channel import Channel
-    from ..protocol.jobs import JobActivity, JobMessage, JobResult, ToWorker
+    from ..protocol.jobs import FromWorker, ToWorker
     from ..protocol.requests import Hello
 
-    channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker] = Channel(
-        Connection(int(argv[1])), Hello | JobMessage | JobActivity | JobResult, ToWorker
-    )
+    channel: Channel[FromWorker, ToWorker] = Channel(Connection(int(argv[1])), FromWorker, ToWorker)
     channel.send(Hello(role="worker", program=__version__, pid=os.getpid()))
 
     from .serve import serve

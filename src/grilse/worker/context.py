@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from queue import SimpleQueue
 from typing import Any
 
 from .. import FORMAT_VERSION
 from ..protocol.channel import Channel
-from ..protocol.jobs import JobActivity, JobMessage, JobResult, JobSpec, ToWorker
+from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobMessage, JobSpec, ReleaseJob, ToWorker
 from ..protocol.records import ElementRecord, PlanHeader, PlanReader
-from ..protocol.requests import Hello
 
 # Plans that stay open: one session has one, a replay another.
 PLANS_KEPT = 2
@@ -66,9 +66,10 @@ class JobContext:
     def __init__(
         self,
         spec: JobSpec,
-        channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker],
+        channel: Channel[FromWorker, ToWorker],
         plan: PlanReader,
         header: PlanHeader,
+        released: SimpleQueue[ReleaseJob],
     ) -> None:
         self.spec = spec
         self.plan = plan
@@ -79,16 +80,18 @@ class JobContext:
         self._started = time.monotonic()
         self._log = _open_log(spec.log) if spec.log else None
         self._silent = 0
+        self._released = released
 
     @classmethod
     def open(
         cls,
         spec: JobSpec,
-        channel: Channel[Hello | JobMessage | JobActivity | JobResult, ToWorker],
+        channel: Channel[FromWorker, ToWorker],
         plans: PlanCache,
+        released: SimpleQueue[ReleaseJob],
     ) -> JobContext:
         """Read what the job needs and open its log."""
-        return cls(spec, channel, *plans.get(spec))
+        return cls(spec, channel, *plans.get(spec), released)
 
     @property
     def name(self) -> str:
@@ -133,6 +136,16 @@ class JobContext:
         self._channel.send(
             JobActivity(job=self.spec.job, time=time.time(), activity=activity, current=current, maximum=maximum)
         )
+
+    def launch(self, argv: list[str], environment: dict[str, str], *, interactive: bool) -> int:
+        """Have somebody else run a command, and wait until it has ended; returns its exit status."""
+        self._channel.send(
+            JobLaunch(job=self.spec.job, argv=tuple(argv), environment=environment, interactive=interactive)
+        )
+        # No limit: a person may sit in the shell; a cancelled job is interrupted here.
+        while (release := self._released.get()).job != self.spec.job:
+            pass
+        return release.status
 
     @contextmanager
     def timed(self, text: str, *, detail: str | None = None, silent_nested: bool = False) -> Iterator[None]:

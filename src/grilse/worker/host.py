@@ -123,10 +123,22 @@ class WorkerHost:
         directory.import_single_file(path)
         return directory
 
-    @cached_property
+    @property
     def run(self) -> RunHost:
         """What a running element needs."""
+        return self._run
+
+    @cached_property
+    def _run(self) -> _RunHost:
         return _RunHost(self, self._job, self._public)
+
+    def run_artifact(self, facts: ElementFacts) -> Artifact:
+        """An element's artifact.
+
+        Raises:
+            ElementError: it is not cached.
+        """
+        return self._run.artifact(facts)
 
     def open_run(self, sources: ElementSources) -> None:
         """The job's element runs, with these sources."""

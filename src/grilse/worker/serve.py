@@ -21,13 +21,11 @@ from typing import Any
 from .. import platform
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.errors import ErrorDomain, GrilseError
-from ..protocol.jobs import CancelJob, JobActivity, JobMessage, JobResult, JobSpec, Prepare, ToWorker
+from ..protocol.jobs import CancelJob, FromWorker, JobResult, JobSpec, Prepare, ReleaseJob, ToWorker
 from ..protocol.message import Failure
-from ..protocol.requests import Hello
 from .context import JobCancelled, JobContext, JobSkipped, PlanCache
 from .hygiene import Surroundings
 
-FromWorker = Hello | JobMessage | JobActivity | JobResult
 WorkerChannel = Channel[FromWorker, ToWorker]
 
 # Seconds that a job has to clean up after the backend has died, before everything is killed.
@@ -46,6 +44,7 @@ class _Server:
     def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
         self._inbox: queue.SimpleQueue[JobSpec | Prepare | None] = queue.SimpleQueue()
+        self._released: queue.SimpleQueue[ReleaseJob] = queue.SimpleQueue()
         self._current: int | None = None
         self._cancelled: set[int] = set()
         self._plans = PlanCache()
@@ -65,6 +64,8 @@ class _Server:
                     platform.interrupt_main_thread()
             elif isinstance(message, JobSpec | Prepare):
                 self._inbox.put(message)
+            elif isinstance(message, ReleaseJob):
+                self._released.put(message)
             else:
                 self._inbox.put(None)
 
@@ -106,7 +107,7 @@ class _Server:
             self._current = spec.job
             if spec.job in self._cancelled:
                 raise JobCancelled
-            context = JobContext.open(spec, self._channel, self._plans)
+            context = JobContext.open(spec, self._channel, self._plans, self._released)
             context.log_begin()
             values = _task(spec.task).run(context)
             context.log_end("success")

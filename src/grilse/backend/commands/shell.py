@@ -1,0 +1,167 @@
+"""``shell``: a worker stages the sandbox, the frontend runs the command on the terminal.
+
+Knows what must be there before a shell can be staged; nothing of terminals.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ...project.resolve import ResolvedElement
+from ...protocol import events
+from ...protocol.errors import ErrorDomain, GrilseError, StreamError
+from ...protocol.jobs import JobLaunch
+from ...protocol.records import Ref
+from ...protocol.requests import Command, Shell, ShellDone
+from ...storage.artifacts import Artifact
+from ..items import ArtifactItem
+from ..pipeline import Pipeline
+from ..session import Session
+from ..single import run_single
+from ..subjects import Subject, artifact_ref, named_subject, subject_of
+from .checkout import default_target
+
+# Number of the one job that a shell is.
+SHELL_JOB = 0
+
+
+def shell(session: Session, action: Shell) -> int:
+    """Run a shell or a command; returns its exit status.
+
+    Raises:
+        GrilseError: it cannot be staged.
+    """
+    pipeline = Pipeline(session)
+    with pipeline.working(("shell",)):
+        pipeline.open_project()
+        target = action.target or default_target(pipeline)
+        try:
+            return _shell(pipeline, action, target)
+        except GrilseError as error:
+            raise GrilseError(
+                f"Error launching shell: {error}",
+                domain=ErrorDomain.APP,
+                reason=error.reason,
+                detail=error.detail,
+            ) from error
+
+
+def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
+    build = action.build or action.use_buildtree
+    subject = _subject(pipeline, target, action)
+    _check(pipeline, subject, action, build)
+    project = pipeline.project.full
+    command = list(action.command) or list(project.shell_command)
+    mounts = [
+        {"path": mount.path, "host_path": mount.host_path, "optional": mount.optional}
+        for mount in project.shell_host_files
+    ]
+    mounts += [{"path": path, "host_path": host, "optional": False} for host, path in action.mounts]
+    item, ref = _item(pipeline, subject)
+    prompt = None if action.command else f"[{(subject.keys or ('',))[0][:8]}@{subject.name}:${{PWD}}]$ "
+
+    def offer(launch: JobLaunch) -> None:
+        pipeline.session.reporter.emit(
+            events.ShellReady(
+                time=time.time(),
+                shell=launch.job,
+                argv=launch.argv,
+                environment=launch.environment,
+                directory="/",
+                element=subject.name,
+                interactive=launch.interactive,
+                title=subject.name,
+            )
+        )
+
+    session = pipeline.session
+
+    def obey(request: Command) -> None:
+        if isinstance(request, ShellDone):
+            session.loop.call(lambda: pipeline.pool.release(request.shell, request.status))
+        else:
+            session.loop.call(cancel)
+
+    def cancel() -> None:
+        pipeline.pool.cancel(SHELL_JOB)
+
+    def kill() -> None:
+        pipeline.pool.kill(SHELL_JOB)
+
+    session.control.serve(obey, lambda: session.loop.call(kill))
+    values = run_single(
+        pipeline,
+        item,
+        "shell",
+        "shell",
+        {
+            "build": build,
+            "use_buildtree": action.use_buildtree,
+            "isolate": action.isolate,
+            "environment": dict(project.shell_environment),
+            "mounts": mounts,
+            "command": command,
+            "prompt": prompt,
+            "interactive": not action.command,
+        },
+        ref=ref,
+        on_launch=offer,
+    )
+    status: int = values["status"]
+    return status
+
+
+def _subject(pipeline: Pipeline, target: str, action: Shell) -> Subject:
+    found = pipeline.targets_of((target,), artifacts=True)
+    if found.elements:
+        return subject_of(pipeline, pipeline.load_elements(found.elements)[0])
+    if not action.use_buildtree:
+        raise StreamError(
+            "Only buildtrees are supported with artifact names",
+            detail="Use the --build and --use-buildtree options to shell into a cached build tree",
+            reason="only-buildtrees-supported",
+        )
+    return named_subject(pipeline, target)
+
+
+def _item(pipeline: Pipeline, subject: Subject) -> tuple[ResolvedElement | ArtifactItem, Ref | None]:
+    if subject.element is not None:
+        return subject.element, None
+    return ArtifactItem(subject.name, subject.project, subject.element_name, subject.keys[0]), artifact_ref(
+        pipeline, subject
+    )
+
+
+def _check(pipeline: Pipeline, subject: Subject, action: Shell, build: bool) -> None:
+    states = pipeline.states
+    if action.use_buildtree:
+        _check_buildtree(pipeline, subject.artifact)
+        return
+    element = subject.element
+    assert element is not None
+    needed = element.build_closure if build else element.run_closure
+    missing = [below for below in needed if not states.cached_success(below)]
+    if missing:
+        raise StreamError(
+            "Elements need to be built or downloaded before staging a shell environment",
+            detail="\n".join(below.full_name for below in missing),
+            reason="shell-missing-deps",
+        )
+
+
+def _check_buildtree(pipeline: Pipeline, artifact: Artifact | None) -> None:
+    if artifact is None:
+        raise StreamError(
+            "Artifact not cached locally or in available remotes", reason="missing-buildtree-artifact-not-cached"
+        )
+    if artifact.buildroot is None:
+        raise StreamError(
+            "Artifact was created without buildtree", reason="missing-buildtree-artifact-created-without-buildtree"
+        )
+    if not pipeline.states.presence.tree(artifact.buildroot):
+        raise StreamError(
+            "Buildtree is not cached locally or in available remotes",
+            reason="missing-buildtree-artifact-buildtree-not-cached",
+        )
+    if not artifact.success:
+        pipeline.session.reporter.text("warn", "using a buildtree from a failed build.")
