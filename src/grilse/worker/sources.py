@@ -10,10 +10,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..plugin.exceptions import SourceError
-from ..plugin.fetching import fetch
+from ..plugin.fetching import fetch, track
+from ..plugin.node import MappingNode
 from ..protocol.records import ElementBody
 from ..storage.capture import capture_tree
 from ..storage.checkout import export_tree
@@ -76,6 +77,35 @@ class ElementSources:
         self._fetch_each(original, self._sources)
         if not self._together.is_cached(key):
             self._together.write(key, self._stage().digest())
+
+    def track(self, *, workspaced: bool) -> list[dict[str, Any]]:
+        """New refs: for each source its index, its ref from now on, and whether that is another one.
+
+        Raises:
+            SourceError: a source cannot be tracked.
+        """
+        found: list[dict[str, Any]] = []
+        for index, source in enumerate(self._sources):
+            old = source.get_ref()
+            if source.BST_REQUIRES_PREVIOUS_SOURCES_TRACK:
+                with self._previous(index) as directory:
+                    ref = track(source, previous_sources_dir=directory)
+            else:
+                ref = track(source)
+            if ref is None:
+                ref = old
+            changed = ref != old
+            if changed:
+                source.info(f"Found new revision: {ref}")
+                source.set_ref(ref, MappingNode.from_plain({}))
+                if workspaced:
+                    source.warn(
+                        "Updated reference will be ignored as source has open workspace",
+                        detail="This source has an open workspace.\n"
+                        "To start using the new reference, please close the existing workspace.",
+                    )
+            found.append({"index": index, "ref": ref, "changed": changed})
+        return found
 
     def tree(self) -> CasDirectory:
         """The sources staged together; made if they are not in the store.

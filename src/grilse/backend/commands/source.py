@@ -5,12 +5,19 @@ Knows which stages these have; nothing of how sources are fetched or refs are st
 
 from __future__ import annotations
 
-from ...protocol.requests import SourceFetch
+from collections.abc import Sequence
+from typing import Any
+
+from ...project.ref_storage import store_ref
+from ...project.refs import PROJECT_REFS
+from ...project.resolve import ResolvedElement
+from ...protocol.errors import StreamError
+from ...protocol.requests import SourceFetch, SourceTrack
 from ..items import Item
 from ..pipeline import Pipeline
 from ..run import Run
 from ..session import Session
-from ..stages import FetchStage
+from ..stages import FetchStage, TrackStage
 from .build import check_resolved, tell_pipeline
 
 
@@ -37,3 +44,56 @@ def fetch(session: Session, action: SourceFetch) -> int:
             run.scheduler.enter(Item(element, index, index, states))
         run.run()
     return 0
+
+
+def track(session: Session, action: SourceTrack) -> int:
+    """Find new refs of elements' sources and store them.
+
+    Raises:
+        GrilseError: elements cannot be loaded, or a job failed.
+    """
+    pipeline = Pipeline(session)
+    with pipeline.working(("track",)):
+        pipeline.open_project()
+        targets = pipeline.load_targets(action.targets, action.except_)
+        elements = _trackable(pipeline, targets, action.deps, cross_junctions=action.cross_junctions)
+        tell_pipeline(pipeline, targets, elements)
+
+        def apply(item: Item, refs: list[dict[str, Any]]) -> None:
+            for entry in refs:
+                if entry["ref"] is not None:
+                    store_ref(pipeline.project, item.element, entry["index"], entry["ref"])
+
+        stage = TrackStage(pipeline.book, pipeline.states, pipeline.config.network_retries, apply)
+        run = Run(pipeline, [stage])
+        for index, element in enumerate(elements):
+            run.scheduler.enter(Item(element, index, index, pipeline.states))
+        run.run()
+    return 0
+
+
+def _trackable(
+    pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, *, cross_junctions: bool
+) -> list[ResolvedElement]:
+    """What is tracked: unless asked for, nothing beyond the project of each target.
+
+    Raises:
+        StreamError: ``untrackable-sources`` when refs of a subproject would have to be stored in it.
+    """
+    chosen: dict[int, ResolvedElement] = {}
+    for target in targets:
+        for element in pipeline.select([target], deps):
+            if cross_junctions or element.load_element.project is target.load_element.project:
+                chosen.setdefault(id(element), element)
+    elements = list(chosen.values())
+    toplevel = pipeline.project
+    if toplevel.ref_storage != PROJECT_REFS and any(
+        element.load_element.project is not toplevel for element in elements
+    ):
+        raise StreamError(
+            "Untrackable sources",
+            detail="Requested to track sources across junction boundaries\n"
+            "in a project which does not use project.refs ref-storage.",
+            reason="untrackable-sources",
+        )
+    return elements
