@@ -353,3 +353,29 @@ def play(stage):
     assert "lines not shown, see /tmp/session.jsonl" in terminal.history
     assert "Build done" in terminal.text
     assert "warning number 19999" in terminal.history
+
+
+def test_init_asks_until_the_answers_make_sense(on_terminal: OnTerminal, tmp_path: Path) -> None:
+    terminal = on_terminal("def play(stage): stage.end()", "init", str(tmp_path / "new"))
+    terminal.wait_for("Project name:")
+    terminal.press(b"1 bad\r")
+    terminal.wait_for("Error: '1 bad' cannot be the name of a project")
+    terminal.press(b"good\r")
+    terminal.wait_for("Minimum version [2.8]:")
+    terminal.press(b"\r")
+    terminal.wait_for("Element path [elements]:")
+    terminal.press(b"../outside\r")
+    terminal.wait_for("is not a directory inside the project")
+    terminal.press(b"parts\r")
+    assert terminal.wait_end() == 0
+    action = json.loads((tmp_path / "request.json").read_bytes())["action"]
+    assert (action["project_name"], action["min_version"], action["element_path"]) == ("good", "2.8", "parts")
+
+
+def test_init_interrupted_writes_nothing(on_terminal: OnTerminal, tmp_path: Path) -> None:
+    terminal = on_terminal("def play(stage): stage.end()", "init", str(tmp_path / "new"))
+    terminal.wait_for("Project name:")
+    terminal.press(b"\x03")
+    assert terminal.wait_end() == 1
+    assert not (tmp_path / "new").exists()
+    assert "Nothing was written" in terminal.text

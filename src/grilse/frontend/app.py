@@ -107,7 +107,7 @@ def _init(parsed: Parsed, arguments: list[str]) -> int:
 
 def _session(parsed: Parsed, arguments: list[str], backend: BackendProcess | None) -> int:
     from .actions import Conflict, request_of
-    from .console import look_at_streams
+    from .streams import look_at_streams
 
     try:
         request = request_of(parsed, tuple(arguments), interactive=look_at_streams(parsed.main).interactive)
@@ -118,22 +118,31 @@ def _session(parsed: Parsed, arguments: list[str], backend: BackendProcess | Non
 
 
 def _conduct(parsed: Parsed, request: Request, backend: BackendProcess | None) -> int:
-    from .actions import session_name
     from .backend_process import start_backend
-    from .console import Console, look_at_streams
 
+    # Whatever may still be wrong with the command line comes before the request: nothing must have been done then.
+    path = parsed.main.get("log_file")
+    try:
+        log_file = open(path, "w", encoding="utf-8") if path else None  # noqa: SIM115 - closed by the console
+    except OSError as error:
+        raise usage_error(parsed, f"The file of --log-file cannot be written: {error}") from None
     own = backend is None
     if backend is None:
         backend = start_backend()
+    # The request goes before the displays are imported: the backend works meanwhile.
+    backend.connect()
+    backend.ask(request)
     try:
-        console = Console(parsed, look_at_streams(parsed.main), session_name(request.action))
-    except OSError as error:
-        raise usage_error(parsed, f"The file of --log-file cannot be written: {error}") from None
-    try:
+        from .actions import session_name
         from .conduct import conduct
+        from .console import Console
+        from .streams import look_at_streams
 
-        return conduct(backend, request, console)
+        console = Console(parsed, look_at_streams(parsed.main), session_name(request.action), log_file)
+        try:
+            return conduct(backend, request, console)
+        finally:
+            console.close()
     finally:
-        console.close()
         if own:
             backend.abandon()

@@ -13,7 +13,7 @@ from .. import platform
 if TYPE_CHECKING:
     from ..protocol.channel import Channel
     from ..protocol.events import Event
-    from ..protocol.requests import Hello
+    from ..protocol.requests import Hello, Request
 
 # Seconds that the backend has to say its first word, a slow and busy machine included.
 HELLO_TIMEOUT = 60.0
@@ -54,6 +54,15 @@ class BackendProcess:
         self.control = Channel(control.connection(), Request | Command, Event | Hello)
         # Nothing is ever sent on the events channel from this side.
         self.events = Channel(events.connection(), Hello, Event | Hello)
+
+    def ask(self, request: Request) -> None:
+        """Send the request; a backend that is gone already is noticed where it is listened to."""
+        from ..protocol.channel import ChannelClosed
+
+        try:
+            self.control.send(request)
+        except ChannelClosed:
+            pass
 
     def last_words(self) -> str:
         """The end of what it wrote to its standard error, "" when it wrote nothing."""

@@ -10,12 +10,13 @@ from ..protocol.errors import GrilseError
 from ..protocol.requests import Request
 from .actions import session_name
 from .backend_process import BackendProcess
-from .console import STDERR, STDIN, Console
+from .console import Console
 from .display.errors import error_text
 from .display.paint import Paint
 from .errors import as_event, record
 from .interaction import Interaction, Manners
 from .session import Session
+from .streams import STDERR, STDIN
 
 # Exit status of an orderly error.
 FAILED = 255
@@ -24,7 +25,7 @@ READER_GONE = 1
 
 
 def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
-    """Carry out a request; returns the exit status, everything being said."""
+    """Follow a request that was sent to the backend; returns the exit status, everything being said."""
     streams = console.streams
     person = Interaction(
         console.port,
@@ -37,13 +38,13 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
             screen=STDERR,
             flush=console.flush,
             leave=console.leave,
+            reader_gone=console.reader_gone,
         ),
     )
     person.begin()
     try:
-        backend.connect()
         session = Session(backend, console.views, person)
-        status = session.run(request)
+        status = session.run()
         # The status of a shell is that of the command in it, unless there was no getting that far.
         if isinstance(request.action, requests.Shell) and status == 0 and person.shell_status is not None:
             status = person.shell_status
@@ -58,4 +59,4 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
         raise
     finally:
         person.end()
-    return READER_GONE if console.reader_gone() and status == 0 else status
+    return READER_GONE if console.reader_gone() else status

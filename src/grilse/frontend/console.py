@@ -8,18 +8,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import IO, Any, NamedTuple
+from typing import IO
 
-from ..platform.terminal import KeyMode, SignalPort, prepare_terminal, same_file
+from ..platform.terminal import KeyMode, SignalPort, same_file
 from .display.live import LiveDisplay, Terminal
 from .display.machine import JsonLines, JsonResult
 from .display.paint import Paint
 from .display.plain import PlainDisplay
 from .parser import Parsed
 from .session import View
+from .streams import STDERR, STDIN, STDOUT, Streams
 from .writer import Writer
-
-STDIN, STDOUT, STDERR = 0, 1, 2
 
 # Seconds that a terminal has at the end to take what is left; what it does not take is in the session's log.
 LAST_FLUSH = 1.5
@@ -27,50 +26,14 @@ LAST_FLUSH = 1.5
 _USUAL_SIZE = (80, 24)
 
 
-class Streams(NamedTuple):
-    """What the standard streams are.
-
-    Attributes:
-        live: standard error is a terminal that can be drawn on, and standard output does not get in the way.
-        interactive: somebody is there to be asked.
-        colours: colours are to be used.
-        json: results are wanted as a JSON document.
-        events: events are wanted on standard output.
-    """
-
-    live: bool
-    interactive: bool
-    colours: bool
-    json: bool
-    events: bool
-
-
-def look_at_streams(main: dict[str, Any]) -> Streams:
-    """Judge the standard streams by what they are and by the options before the command."""
-    terminals = [_is_terminal(stream) for stream in (STDIN, STDOUT, STDERR)]
-    json = main.get("output") == "json"
-    events = (main.get("events") or os.environ.get("GRILSE_EVENTS")) == "-"
-    colours = main.get("colors")
-    if colours is None:
-        colours = terminals[1] and terminals[2] and not os.environ.get("NO_COLOR")
-    return Streams(
-        live=terminals[1] and prepare_terminal(STDERR),
-        interactive=all(terminals) and not main.get("no_interactive"),
-        colours=bool(colours),
-        json=json,
-        events=events,
-    )
-
-
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False
-
-
 class Console:
     """The displays of one session and what they write with.
+
+    Args:
+        parsed: the command line.
+        streams: what the standard streams are.
+        session: name of the session ("Build"), or None for a command that is none.
+        log_file: file that gets the log lines too; closed with the console.
 
     Attributes:
         display: the display for people.
@@ -78,7 +41,7 @@ class Console:
         port, keys: signals and keys.
     """
 
-    def __init__(self, parsed: Parsed, streams: Streams, session: str | None) -> None:
+    def __init__(self, parsed: Parsed, streams: Streams, session: str | None, log_file: IO[str] | None = None) -> None:
         main = parsed.main
         self.streams = streams
         self.port = SignalPort()
@@ -86,7 +49,7 @@ class Console:
         self._errors = Writer(self.port.wake)
         # One queue for both streams when they end up in the same place, so that order is kept.
         self._results = self._errors if same_file(STDOUT, STDERR) or streams.live else Writer(self.port.wake)
-        self._log_file = _open_log_file(main.get("log_file"))
+        self._log_file = log_file
         paint = Paint(streams.colours)
         self.display: LiveDisplay | PlainDisplay
         if streams.live:
@@ -177,10 +140,6 @@ class _WithoutOutput:
 
     def output(self, data: bytes) -> None:
         """Drop it: somebody else shows it in another form."""
-
-
-def _open_log_file(path: str | None) -> IO[str] | None:
-    return open(path, "w", encoding="utf-8") if path else None
 
 
 def _log_file_display(file: IO[str], session: str | None) -> PlainDisplay:

@@ -64,6 +64,7 @@ class Manners(NamedTuple):
         screen: descriptor of what is drawn on.
         flush: waits until all that was said is written, at most so many seconds.
         leave: ends this process at once with a status, the terminal in order.
+        reader_gone: whether nobody reads the command's result any more.
     """
 
     interactive: bool
@@ -72,6 +73,7 @@ class Manners(NamedTuple):
     screen: int
     flush: Callable[[float], bool]
     leave: Callable[[int], None]
+    reader_gone: Callable[[], bool]
 
 
 class _Child(NamedTuple):
@@ -131,6 +133,10 @@ class Interaction:
 
     def step(self, session: Session, ready: Sequence[Any]) -> None:
         """Do what is due."""
+        if self._urgency == 0 and self._manners.reader_gone():
+            # As for any program in a pipe: the work is not wanted any more, and there is nobody to tell.
+            self._urgency = 1
+            session.send(requests.Terminate())
         if self._port.fileno() in ready:
             for word in self._port.take():
                 self._signal(session, word)

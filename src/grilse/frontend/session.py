@@ -1,4 +1,4 @@
-"""One session with a backend: sends the request, shows the events, hands over commands, ends with the status.
+"""One session with a backend: shows the events, hands over commands, ends with the status.
 
 Knows the backend by its channels only and a display by what it takes; what a signal or a key means is decided by
 ``interaction``.
@@ -15,7 +15,7 @@ from ..protocol import events
 from ..protocol.channel import ChannelClosed, ProtocolError, check_hello
 from ..protocol.errors import GrilseError
 from ..protocol.events import Event
-from ..protocol.requests import Command, Hello, Request
+from ..protocol.requests import Command, Hello
 from .backend_process import HELLO_TIMEOUT, BackendProcess
 from .session_log import EventReader
 
@@ -85,17 +85,13 @@ class Session:
         self._events_open = True
         self._control_open = True
 
-    def run(self, request: Request) -> int:
-        """Carry out one request; returns the exit status.
+    def run(self) -> int:
+        """Follow the request that the backend was sent to its end; returns the exit status.
 
         Raises:
             BackendDied: the backend ended before it had a result.
             ProtocolError: it does not speak this protocol.
         """
-        try:
-            self.backend.control.send(request)
-        except ChannelClosed:
-            raise self._died() from None
         self._greet()
         self._loop()
         if self._last_gap is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 from types import FrameType
@@ -194,6 +193,8 @@ class ForegroundChild:
         directory: str | None = None,
         terminal: int | None = None,
     ) -> None:
+        import subprocess
+
         self._terminal = terminal
         self._popen = subprocess.Popen(
             list(argv), env=environment, cwd=directory, process_group=None if terminal is None else 0

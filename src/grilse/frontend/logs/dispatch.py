@@ -13,13 +13,14 @@ import msgspec
 
 from ...protocol.errors import GrilseError
 from ...protocol.events import Error, Event, SessionStarted
-from ..console import Console, Streams, look_at_streams
+from ..console import Console
 from ..display.errors import error_text
 from ..display.machine import SCHEMA
 from ..display.paint import Paint
 from ..errors import as_event, events_file, record
 from ..parser import Parsed
 from ..session_log import EventReader
+from ..streams import Streams, look_at_streams
 from . import reports
 from .record import Record, find_log, read_events, read_record, session_names, sessions_directory, take, time_of_day
 from .replay import replay, show_at_once
