@@ -133,6 +133,13 @@ class Pipeline:
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
 
+    def redirected(self, names: Sequence[str]) -> list[str]:
+        """Full names of elements, links followed; what cannot be loaded is given as it is."""
+        try:
+            return [element.full_name for element in self.planner.session.load(names)]
+        except LoadError:
+            return list(names)
+
     def load_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> list[ResolvedElement]:
         """Load the elements that a command line names, or the default targets.
 

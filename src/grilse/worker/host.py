@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
 from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.closure import Presence
 from ..storage.directory import CasDirectory
 from ..storage.store import Store
 from .context import JobContext
@@ -152,7 +153,26 @@ class WorkerHost:
         """
         if self._sources is None or facts is not self.own:
             raise ElementError(f"{facts.full_name}: this job stages no sources of it")
-        return self._sources.tree()
+        tree = self._sources.tree()
+        last = self._last_build(facts)
+        if last is None:
+            return tree
+        self._job.message("info", "Incremental build")
+        old = CasDirectory(self.store, last.buildtree)
+        old.apply_changes(CasDirectory(self.store, last.sources), tree)
+        return old
+
+    def _last_build(self, facts: ElementFacts) -> Artifact | None:
+        """The artifact of the last build of the element's workspace, if what it left can be built on."""
+        key = self._sources.last_build if self._sources is not None else None
+        if facts.workspace is None or not key:
+            return None
+        artifact = self.artifacts.lookup(facts.project.name, facts.name, key)
+        if artifact is None or artifact.buildtree is None or artifact.sources is None:
+            return None
+        presence = Presence(self.store)
+        usable = self.artifacts.is_cached(artifact, presence)
+        return artifact if usable and presence.tree(artifact.buildtree) and presence.tree(artifact.sources) else None
 
     def close(self) -> None:
         """Close the log's file object."""

@@ -58,6 +58,8 @@ class ElementSources:
         self._together = SourceCache(store, together=True)
         self._pull_source = pull_source
         self._pull_together = pull_together
+        config = body.sources[0].config if body.sources and body.sources[0].plugin.kind == "workspace" else {}
+        self.last_build: str | None = config.get("last_build") or None
 
     def fetch(self, *, original: bool = False) -> None:
         """Make sure that the sources can be staged, and stage them together into the store.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from ...project.resolve import ResolvedElement
+from ...project.workspace_store import WorkspaceStore
 from ...protocol import events
 from ...protocol.errors import ErrorDomain, GrilseError
 from ...protocol.requests import Build
@@ -55,7 +56,11 @@ def _build(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, *,
         lambda index: run.scheduler.wake(items[index]),
     )
 
+    workspaces = WorkspaceStore(pipeline.project.directory, pipeline.planner.session.context.workspaces)
+
     def done(item: Item, action: str, ran: bool) -> None:
+        if action == "build" and item.element.workspace is not None:
+            workspaces.set_last_build(item.element.full_name, states.key(item.element)[0])
         if action == first and not states.cached_success(item.element):
             plan.must_build(item.index)
         if action == "build" or (action == first and states.cached_success(item.element)):

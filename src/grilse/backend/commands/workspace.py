@@ -1,0 +1,222 @@
+"""``workspace open``, ``close``, ``reset`` and ``list``.
+
+Knows what may be overwritten and what is noted where; a worker fills workspaces.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from ...project.resolve import ResolvedElement
+from ...project.workspace_store import WorkspaceStore
+from ...project.yaml_writer import write_yaml
+from ...protocol.errors import ErrorDomain, GrilseError, StreamError
+from ...protocol.requests import WorkspaceClose, WorkspaceList, WorkspaceOpen, WorkspaceReset
+from ..pipeline import Pipeline
+from ..session import Session
+from ..single import run_single
+
+
+def list_(session: Session, action: WorkspaceList) -> int:
+    """Print the open workspaces.
+
+    Raises:
+        LoadError: there is no project, or its state cannot be read.
+    """
+    pipeline = Pipeline(session)
+    store = _open_store(pipeline)
+    entries = [{"element": name, "directory": store.directory(name)} for name in store.names()]
+    data: dict[str, Any] = {"workspaces": entries}
+    if session.request.output_json:
+        session.reporter.values(data)
+    else:
+        session.reporter.output(write_yaml(data))
+    pipeline.close()
+    return 0
+
+
+def open_(session: Session, action: WorkspaceOpen) -> int:
+    """Open workspaces.
+
+    Raises:
+        GrilseError: elements cannot be loaded, a directory is taken, or sources cannot be had.
+    """
+    pipeline = Pipeline(session)
+    with pipeline.working(() if action.no_checkout else ("workspace",)):
+        store = _open_store(pipeline)
+        elements = pipeline.load_elements(pipeline.targets_of(action.targets, defaults=False).elements)
+        _check_sources(elements)
+        taken = [element for element in elements if element.full_name in store]
+        if taken and not action.force:
+            raise StreamError(
+                f"Element '{taken[0].name}' already has an open workspace defined at: "
+                f"{store.directory(taken[0].full_name)}"
+            )
+        directories = _directories(pipeline, elements, action.directory)
+        for element in taken:
+            if not action.no_checkout:
+                session.reporter.text(
+                    "warn",
+                    f"Replacing existing workspace for element '{element.name}' defined at: "
+                    f"{store.directory(element.full_name)}",
+                )
+            _close(pipeline, store, element.full_name, remove=not action.no_checkout)
+        for element, directory in zip(elements, directories):
+            _check_directory(element, directory, no_checkout=action.no_checkout, force=action.force)
+        names = [element.full_name for element in elements]
+    if taken:
+        # They were loaded with their workspaces as sources: what is opened now has the declared ones.
+        pipeline = Pipeline(session)
+    with pipeline.working():
+        if taken:
+            store = _open_store(pipeline)
+            elements = pipeline.load_elements(names)
+        _fill(pipeline, store, elements, directories, action)
+    return 0
+
+
+def _open_store(pipeline: Pipeline) -> WorkspaceStore:
+    project = pipeline.open_project()
+    return WorkspaceStore(project.directory, pipeline.planner.session.context.workspaces)
+
+
+def _fill(
+    pipeline: Pipeline,
+    store: WorkspaceStore,
+    elements: Sequence[ResolvedElement],
+    directories: Sequence[str],
+    action: WorkspaceOpen,
+) -> None:
+    reporter = pipeline.session.reporter
+    for element, directory in zip(elements, directories):
+        reporter.text("status", f"Creating workspace for element {element.name}")
+        try:
+            if action.force and not action.no_checkout and os.path.isdir(directory):
+                shutil.rmtree(directory)
+            os.makedirs(directory, exist_ok=True)
+        except OSError as error:
+            raise StreamError(
+                f"Failed to create workspace directory: {error}", reason="workspace-directory-failure"
+            ) from error
+        if not action.no_checkout:
+            run_single(pipeline, element, "fetch", "workspace", {"directory": directory})
+        if store.open(element.full_name, directory):
+            reporter.text("warn", ".bstproject.yaml was staged from this element's sources", element=element.full_name)
+        reporter.text("info", f"Created a workspace for element {element.full_name}")
+
+
+def _check_sources(elements: Sequence[ResolvedElement]) -> None:
+    for element in elements:
+        if element.sources:
+            continue
+        below = [dependency.name for dependency in element.build_dependencies]
+        detail = None
+        if below:
+            detail = "Try opening a workspace on one of its dependencies instead:\n" + "  \n".join(below)
+        raise StreamError(f"The element {element.name} has no sources", detail=detail)
+
+
+def _directories(pipeline: Pipeline, elements: Sequence[ResolvedElement], custom: str | None) -> list[str]:
+    if custom is not None:
+        if len(elements) != 1:
+            raise StreamError(
+                "Exactly one element can be given if --directory is used", reason="directory-with-multiple-elements"
+            )
+        return [os.path.abspath(custom)]
+    base = pipeline.config.workspacedir
+    return [os.path.abspath(os.path.join(base, element.name.removesuffix(".bst"))) for element in elements]
+
+
+def _check_directory(element: ResolvedElement, directory: str, *, no_checkout: bool, force: bool) -> None:
+    if not os.path.exists(directory):
+        return
+    if not os.path.isdir(directory):
+        raise StreamError(
+            f"For element '{element.name}', Directory path is not a directory: {directory}", reason="bad-directory"
+        )
+    if not (no_checkout or force) and os.listdir(directory):
+        raise StreamError(
+            f"For element '{element.name}', Directory path is not empty: {directory}", reason="bad-directory"
+        )
+
+
+def _close(pipeline: Pipeline, store: WorkspaceStore, name: str, *, remove: bool) -> None:
+    reporter = pipeline.session.reporter
+    directory = store.directory(name)
+    if remove:
+        with reporter.span(f"Removing workspace directory {directory}"):
+            try:
+                shutil.rmtree(directory)
+            except OSError as error:
+                raise StreamError(f"Could not remove  '{directory}': {error}") from error
+    store.close(name)
+    reporter.text("info", f"Closed workspace for {name}")
+
+
+def close(session: Session, action: WorkspaceClose) -> int:
+    """Close workspaces.
+
+    Raises:
+        GrilseError: there is none, or a directory cannot be removed.
+    """
+    pipeline = Pipeline(session)
+    store = _open_store(pipeline)
+    if action.all_ and not store.names():
+        session.reporter.text("info", "No open workspaces to close")
+        pipeline.close()
+        return 0
+    names = _named(pipeline, store, action.targets, action.all_, "No elements specified")
+    missing = [name for name in names if name not in store]
+    if missing:
+        raise GrilseError("Workspace does not exist", domain=ErrorDomain.APP, detail="\n".join(missing))
+    for name in names:
+        _close(pipeline, store, name, remove=action.remove_dir)
+    pipeline.close()
+    return 0
+
+
+def _named(
+    pipeline: Pipeline, store: WorkspaceStore, targets: Sequence[str], all_: bool, nothing: str
+) -> Sequence[str]:
+    if all_:
+        return store.names()
+    if targets:
+        return pipeline.redirected(targets)
+    element = pipeline.planner.session.workspace_element
+    if element is None:
+        raise GrilseError(nothing, domain=ErrorDomain.APP)
+    return [element]
+
+
+def reset(session: Session, action: WorkspaceReset) -> int:
+    """Reset workspaces to what their sources are; with `soft` only forget that they were built.
+
+    Raises:
+        GrilseError: there is none, or sources cannot be had.
+    """
+    if action.all_ and action.targets:
+        raise GrilseError("Specify either --all or elements, not both", domain=ErrorDomain.APP)
+    pipeline = Pipeline(session)
+    store = _open_store(pipeline)
+    if action.all_ and not store.names():
+        raise GrilseError("No open workspaces to reset", domain=ErrorDomain.APP)
+    names = _named(pipeline, store, action.targets, action.all_, "No elements specified to reset")
+    missing = [name for name in names if name not in store]
+    if missing:
+        raise StreamError("Workspace does not exist", detail="\n".join(missing))
+    if action.soft:
+        for name in names:
+            store.set_last_build(name, None)
+            session.reporter.text("info", f"Reset workspace state for {name} at: {store.directory(name)}")
+        pipeline.close()
+        return 0
+    directories = {name: store.directory(name) for name in names}
+    for name in names:
+        _close(pipeline, store, name, remove=True)
+    pipeline.close()
+    for name, directory in directories.items():
+        open_(session, WorkspaceOpen(targets=(name,), directory=directory, force=True))
+    return 0

@@ -1,0 +1,60 @@
+"""Fills a workspace with an element's sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from ...protocol.errors import StreamError
+from ...storage.checkout import export_tree
+from ...storage.directory import CasDirectory
+from ..context import JobContext
+from ..element import ElementJob
+
+
+def run(job: JobContext) -> dict[str, Any]:
+    """Stage the sources beside the workspace, then move them into it, replacing files of the same name.
+
+    Raises:
+        GrilseError: a source cannot be fetched or staged.
+        StreamError: the workspace cannot be written.
+    """
+    target = job.spec.parameters["directory"]
+    with ElementJob(job) as mine, job.timed(f"Staging sources to {target}"):
+        mine.sources.fetch(original=True)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".grilse-workspace-", dir=os.path.dirname(target)) as scratch:
+                staged = os.path.join(scratch, "tree")
+                os.mkdir(staged)
+                _stage(mine, staged)
+                _move_into(staged, target)
+        except OSError as error:
+            raise StreamError(f"cannot fill the workspace '{target}': {error}") from error
+    return {}
+
+
+def _stage(mine: ElementJob, root: str) -> None:
+    for source in mine.element.sources():
+        directory = source._grilse.spec.directory
+        place = os.path.join(root, directory.lstrip("/")) if directory else root
+        os.makedirs(place, exist_ok=True)
+        if source.BST_STAGE_VIRTUAL_DIRECTORY:
+            tree = CasDirectory(mine.store)
+            source.init_workspace_directory(tree)
+            export_tree(mine.store, tree.digest(), place)
+        else:
+            source.init_workspace(place)
+
+
+def _move_into(source: str, target: str) -> None:
+    os.makedirs(target, exist_ok=True)
+    for entry in list(os.scandir(source)):
+        place = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
+            _move_into(entry.path, place)
+            continue
+        if os.path.isdir(place) and not os.path.islink(place):
+            shutil.rmtree(place)
+        os.replace(entry.path, place)
