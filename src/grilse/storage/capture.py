@@ -28,6 +28,9 @@ _MAX_THREADS = 8
 _LARGE = 1 << 20  # bytes; files of at least this size are handed to threads one by one
 _PORTION = 50  # smaller files that are handed over together
 
+# Directories in each other that a tree may have: much of what walks trees, here and elsewhere, calls itself.
+MAX_DEPTH = 500
+
 _MICROSECOND = 1000  # nanoseconds
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
@@ -123,6 +126,11 @@ def capture_tree(
                         unread.append(_File(entry.path, relative, name, status, directory))
                 elif entry.is_dir(follow_symlinks=False):
                     check_text(name, relative)
+                    if relative.count("/") >= MAX_DEPTH:
+                        raise CasError(
+                            f"Directory '{entry.path}' is more than {MAX_DEPTH} directories deep",
+                            reason="tree-too-deep",
+                        )
                     mtime = kept_mtime(entry.stat(follow_symlinks=False)) if mtimes else None
                     order.append(_Directory(relative, directory, name, mtime))
                 elif entry.is_symlink():

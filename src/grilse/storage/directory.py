@@ -223,7 +223,7 @@ class CasDirectory:
         node = directory._load().get(name)
         if node is None:
             raise DirectoryError(f"'{name}' is not in {directory}")
-        if not recursive and isinstance(node, DirectoryNode | CasDirectory) and len(directory._child(name)):
+        if not recursive and isinstance(node, (DirectoryNode, CasDirectory)) and len(directory._child(name)):
             raise DirectoryError(f"'{name}' in {directory} is not empty")
         directory._drop(name)
 
@@ -351,7 +351,7 @@ class CasDirectory:
             if old.get(name) == node:
                 continue
             here = self._load().get(name)
-            if isinstance(node, DirectoryNode) and isinstance(here, DirectoryNode | CasDirectory):
+            if isinstance(node, DirectoryNode) and isinstance(here, (DirectoryNode, CasDirectory)):
                 base = CasDirectory(self.store)
                 if isinstance(old.get(name), DirectoryNode):
                     base = before._child(name)
@@ -414,7 +414,7 @@ class CasDirectory:
                 directory = directory._parent or directory
                 continue
             node = directory._load().get(part)
-            if isinstance(node, CasDirectory | DirectoryNode):
+            if isinstance(node, (CasDirectory, DirectoryNode)):
                 directory = directory._child(part)
             elif isinstance(node, SymlinkNode) and follow:
                 if links >= _MAX_LINKS:
@@ -474,7 +474,7 @@ class CasDirectory:
         entries = self._load()
         directories = []
         for name in sorted(entries):
-            if isinstance(entries[name], DirectoryNode | CasDirectory):
+            if isinstance(entries[name], (DirectoryNode, CasDirectory)):
                 directories.append(name)
             else:
                 yield prefix + name
@@ -488,7 +488,7 @@ class CasDirectory:
         node = entries.get(name)
         if node is None:
             return True
-        if isinstance(node, DirectoryNode | CasDirectory) and len(self._child(name)):
+        if isinstance(node, (DirectoryNode, CasDirectory)) and len(self._child(name)):
             if result is not None:
                 result.ignored.append(relative)
             return False
@@ -509,7 +509,7 @@ class CasDirectory:
         entries = self._load()
         for name, node in list(source._load().items()):
             relative = prefix + name
-            if isinstance(node, FileNode | SymlinkNode):
+            if isinstance(node, (FileNode, SymlinkNode)):
                 if accept is not None and not accept(relative):
                     continue
                 if name in entries and not self._make_room(name, relative, result):
@@ -533,7 +533,7 @@ class CasDirectory:
             if below is origin:
                 continue  # importing a directory into one below itself
             target = entries.get(name)
-            if isinstance(target, FileNode | SymlinkNode):
+            if isinstance(target, (FileNode, SymlinkNode)):
                 raise DirectoryError(f"Destination is a {_kind(target)}, not a directory: /{relative}")
             child = self._descend([name], create=create)
             if accept is not None or result is not None or child._digest is None or child._digest != below._digest:

@@ -122,6 +122,25 @@ def test_a_name_that_is_not_utf8_is_a_clear_error(tmp_path: Path) -> None:
     assert caught.value.reason == "invalid-file-name"
 
 
+def test_a_deep_tree_works_and_a_bottomless_one_is_a_clear_error(tmp_path: Path) -> None:
+    from grilse.storage.capture import MAX_DEPTH
+    from grilse.storage.directory import CasDirectory
+
+    store = Store(str(tmp_path / "cache"))
+    (tmp_path / "in" / "/".join("d" * MAX_DEPTH)).mkdir(parents=True)
+    digest = capture_tree(store, str(tmp_path / "in")).digest
+    tree = CasDirectory(store, digest)
+    tree.import_files(CasDirectory(store, digest), filter_callback=lambda path: True)
+    assert len(list(tree.list_relative_paths())) == MAX_DEPTH and tree.digest() == digest and tree.size() > 0
+    with tarfile.open(fileobj=io.BytesIO(), mode="w") as archive:
+        tree.export_to_tar(archive, "x")
+    export_tree(store, digest, str(tmp_path / "out"))
+    (tmp_path / "in" / "/".join("d" * (MAX_DEPTH + 1))).mkdir()
+    with pytest.raises(CasError) as caught:
+        capture_tree(store, str(tmp_path / "in"))
+    assert caught.value.reason == "tree-too-deep"
+
+
 def test_a_directory_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(CasError, match="nowhere"):
         capture_tree(Store(str(tmp_path / "cache")), str(tmp_path / "nowhere"))
