@@ -379,3 +379,24 @@ def test_init_interrupted_writes_nothing(on_terminal: OnTerminal, tmp_path: Path
     assert terminal.wait_end() == 1
     assert not (tmp_path / "new").exists()
     assert "Nothing was written" in terminal.text
+
+
+def test_logs_of_artifacts_are_read_page_by_page(on_terminal: OnTerminal) -> None:
+    terminal = on_terminal(
+        """
+        from grilse.protocol.events import Output
+        def play(stage):
+            stage.start()
+            stage.send(Output(b"line one\\nline two\\n"))
+            stage.end(0)
+        """,
+        "artifact",
+        "log",
+        "a.bst",
+        environment={"PAGER": "sh -c 'sed s/^/paged:/ $0; read line'"},
+    )
+    terminal.wait_for("paged:line two")
+    assert terminal.status is None
+    terminal.press(b"\r")
+    assert terminal.wait_end() == 0
+    assert terminal.restored

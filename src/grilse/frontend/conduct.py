@@ -41,6 +41,9 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
             reader_gone=console.reader_gone,
         ),
     )
+    # Logs are read page by page, where somebody is there to turn the pages.
+    is_log = isinstance(request.action, requests.ArtifactLog) and request.action.out is None
+    pages = console.keep_result() if is_log and streams.interactive and not (streams.json or streams.events) else None
     person.begin()
     try:
         session = Session(backend, console.views, person)
@@ -49,6 +52,8 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
         if isinstance(request.action, requests.Shell) and status == 0 and person.shell_status is not None:
             status = person.shell_status
         session.finish(status)
+        if pages:
+            _show_pages(bytes(pages), console, person)
     except GrilseError as error:
         console.clear()
         record(error, request.invocation.events)
@@ -60,3 +65,14 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
     finally:
         person.end()
     return READER_GONE if console.reader_gone() else status
+
+
+def _show_pages(text: bytes, console: Console, person: Interaction) -> None:
+    import tempfile
+
+    console.flush(None)
+    with tempfile.NamedTemporaryFile(prefix="grilse-", suffix=".log") as file:
+        file.write(text)
+        file.flush()
+        if not person.show_file(file.name):
+            console.put_result(text)

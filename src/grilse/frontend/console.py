@@ -78,6 +78,12 @@ class Console:
         if self._log_file is not None:
             self.views.append(_WithoutOutput(_log_file_display(self._log_file, session)))
 
+    def keep_result(self) -> bytearray:
+        """From now on keep the command's result instead of writing it; returns where it is kept."""
+        kept = bytearray()
+        self.views[0] = _Kept(self.display, kept)
+        return kept
+
     def _for_people(self) -> View:
         # A result for machines goes to standard output instead of the text.
         return _WithoutOutput(self.display) if self.streams.json or self.streams.events else self.display
@@ -140,6 +146,18 @@ class _WithoutOutput:
 
     def output(self, data: bytes) -> None:
         """Drop it: somebody else shows it in another form."""
+
+
+class _Kept(_WithoutOutput):
+    """A view that keeps the command's result."""
+
+    def __init__(self, view: View, kept: bytearray) -> None:
+        super().__init__(view)
+        self._kept = kept
+
+    def output(self, data: bytes) -> None:
+        """Keep it."""
+        self._kept += data
 
 
 def _log_file_display(file: IO[str], session: str | None) -> PlainDisplay:

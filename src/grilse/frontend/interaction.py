@@ -6,6 +6,7 @@ Knows the session's commands and a display by what it takes; nothing of how anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
 from typing import Any, NamedTuple, Protocol
 
 from ..platform.terminal import ForegroundChild, KeyMode, SignalPort, in_background
@@ -115,6 +116,26 @@ class Interaction:
             self._child.program.terminate()
             self._child.program.take_terminal()
         self._keys.restore()
+
+    def show_file(self, path: str) -> bool:
+        """Show a file page by page, when nothing else is to be done any more; whether there was a pager."""
+        command = pager_command(path)
+        if command is None:
+            return False
+        try:
+            program = ForegroundChild(command, terminal=self._manners.terminal if self._keys.usable else None)
+        except OSError:
+            return False
+        while program.poll() is None:
+            wait([self._port.fileno()], CHILD_INTERVAL)
+            if {"terminate", "hangup"} & set(self._port.take()):
+                program.terminate()
+            if program.stopped:
+                program.take_terminal()
+                self._port.stop_self()
+                program.give_terminal()
+        program.take_terminal()
+        return True
 
     # What the session asks.
 

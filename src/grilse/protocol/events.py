@@ -237,6 +237,10 @@ class JobFinished(Message, frozen=True, kw_only=True):
 class Prompt(Message, frozen=True, kw_only=True):
     """A question; scheduling goes on meanwhile, and policy decides when nobody answers.
 
+    After the answer "shell" comes a `ShellReady`, or a `Text` of kind "error" when there is no staging the sandbox;
+    either way the question stays open, since a shell is something one comes back from.  "log" is answered by the
+    frontend alone.
+
     Attributes:
         prompt: number to answer with.
         element: what failed.

@@ -257,3 +257,20 @@ def test_without_dependencies_the_critical_path_is_what_each_job_waited_for() ->
 def test_the_recorded_session_mentions_every_element() -> None:
     plan = next(event for event in build_session() if isinstance(event, e.Pipeline))
     assert tuple(element.name for element in plan.elements) == NAMES
+
+
+def test_a_job_that_says_nothing_is_marked_and_keeps_its_activity() -> None:
+    stage = Stage()
+    stage.play(
+        [
+            e.SessionStarted(time=START, session="s", log=None, argv=(), program="1"),
+            e.JobStarted(time=START, job=1, element="a.bst", key="", action="pull", log=None, worker=0),
+            e.JobProgress(time=START + 1, job=1, activity="Pulling", current=3, maximum=9),
+            e.JobProgress(time=START + 61, job=1, stalled=60.0),
+        ],
+        START + 62,
+    )
+    assert "silent for 1m00s  Pulling 3/9" in stage.text
+    stage.play([e.JobProgress(time=START + 63, job=1, activity="Pulling", current=4, maximum=9)], START + 64)
+    assert "silent" not in stage.text
+    assert "Pulling 4/9" in stage.text

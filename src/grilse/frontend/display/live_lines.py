@@ -111,7 +111,9 @@ def area_lines(model: Model, now: float, size: tuple[int, int], look: Look) -> l
     lines = [status_line(model, now, look)]
     jobs = list(model.running.values())
     shown = jobs if len(jobs) <= room else jobs[: max(0, room - 1)]
-    lines += [job_line(job, now, columns, look.paint) for job in shown]
+    longest = max((width(printable(job.element)) for job in shown), default=0)
+    name = max(_NAME[0], min(longest, _NAME[1], columns - 40))
+    lines += [job_line(job, now, name, look.paint) for job in shown]
     if len(shown) < len(jobs) and room > 0:
         lines.append(f"  and {len(jobs) - len(shown)} more")
     return [fit_painted(line, columns - 1) for line in lines]
@@ -152,9 +154,8 @@ def clock_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def job_line(job: Running, now: float, columns: int, paint: Paint) -> str:
-    """One line on a running job."""
-    name = max(_NAME[0], min(_NAME[1], columns - 40))
+def job_line(job: Running, now: float, name: int, paint: Paint) -> str:
+    """One line on a running job, its element's name in `name` cells."""
     activity = printable(job.activity)
     if job.maximum:
         activity = f"{activity} {job.current or 0}/{job.maximum}".strip()

@@ -98,7 +98,7 @@ class Model:
             case events.JobFinished():
                 self._finished(event)
             case events.Queues():
-                self.queues, self.cached = event.queues, event.cached
+                self.queues, self.cached = event.queues, event.cached or self.cached
             case events.SpanStarted() if event.job is None:
                 self.spans[event.span] = Span(event.name, event.time, event.element)
             case events.SpanStarted():
@@ -112,6 +112,7 @@ class Model:
                 self.style = event
             case events.Pipeline():
                 self.pipeline = event
+                self.cached = sum(element.state == "cached" for element in event.elements)
             case events.Terminating():
                 self.terminating = event.why
             case events.Summary():
@@ -125,9 +126,12 @@ class Model:
 
     def _progress(self, event: events.JobProgress) -> None:
         job = self.running.get(event.job)
-        if job is not None:
+        if job is None:
+            return
+        job.stalled = event.stalled
+        if event.stalled is None or event.activity:
             job.activity = event.activity or job.activity
-            job.current, job.maximum, job.stalled = event.current, event.maximum, event.stalled
+            job.current, job.maximum = event.current, event.maximum
 
     def _finished(self, event: events.JobFinished) -> None:
         job = self.running.pop(event.job, None)
