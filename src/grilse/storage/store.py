@@ -348,12 +348,12 @@ class Store:
         """Rename a host file into the store, if that is safe; otherwise False and the file is as it was."""
         if status.st_nlink != 1 or not stat.S_ISREG(status.st_mode) or not _is_ours(status):
             return False
-        if self._use(digest):
-            return True
+        # Whether the blob is here is not asked: taking its place costs no more, and most of what is moved is new.
         self._prepare()
         try:
             os.chmod(path, _MODE)
-            os.utime(path)
+            if not self._since <= status.st_mtime <= time.time():
+                os.utime(path)
             self._rename(path, digest)
         except OSError as error:
             if error.errno in _SPACE:

@@ -86,7 +86,7 @@ def test_a_writer_killed_at_any_instant_leaves_a_sound_cache(tmp_path: Path) -> 
 def test_two_writers_at_once_and_a_third_that_is_killed_do_not_disturb_each_other(tmp_path: Path) -> None:
     make_source(tmp_path / "in")
     words = [sys.executable, "-c", WRITER, str(tmp_path / "cache"), str(tmp_path / "in")]
-    processes = [subprocess.Popen([*words, steps]) for steps in ("100000", "100000", "40")]
+    processes = [subprocess.Popen([*words, steps]) for steps in ("100000", "100000", "12")]
     assert [process.wait(30) for process in processes] == [0, 0, -9]
     store = Store(str(tmp_path / "cache"))
     assert check(store).sound and len(ArtifactCache(store).list()) == 2
