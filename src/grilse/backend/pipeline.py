@@ -134,11 +134,14 @@ class Pipeline:
         return resolved[: len(names)]
 
     def redirected(self, names: Sequence[str]) -> list[str]:
-        """Full names of elements, links followed; what cannot be loaded is given as it is."""
+        """Full names of the elements whose sources `names` mean; what cannot be loaded is given as it is."""
+        from .redirect import source_element
+
         try:
-            return [element.full_name for element in self.planner.session.load(names)]
+            found = self.planner.resolver.resolve(self.planner.session.load(names))
         except LoadError:
             return list(names)
+        return [source_element(self, element).full_name for element in found]
 
     def load_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> list[ResolvedElement]:
         """Load the elements that a command line names, or the default targets.

@@ -6,17 +6,22 @@ Knows what may be overwritten; a worker stages and writes.
 from __future__ import annotations
 
 import os
+import shutil
+import tarfile
 import tempfile
+from typing import Any
 
+from ...plugin.element import normal_name
 from ...project.resolve import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.records import Ref
-from ...protocol.requests import ArtifactCheckout
+from ...protocol.requests import ArtifactCheckout, SourceCheckout
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..session import Session
 from ..single import run_single
 from ..subjects import Subject, artifact_ref, named_subject, subject_of
+from .build import check_resolved
 
 # Bytes of an archive that are sent to standard output at a time.
 PIECE = 1024 * 1024
@@ -123,3 +128,102 @@ def _send(session: Session, path: str) -> None:
     with open(path, "rb") as file:
         while piece := file.read(PIECE):
             session.reporter.output(piece)
+
+
+_BUILD_ALL = """\
+#!/bin/sh
+# Builds all elements here, in order.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+export SRCDIR="$here"
+
+for name in {names}; do
+    "$here/build-$name" || {{ echo "$name failed" >&2; exit 1; }}
+    if [ -e /sbin/ldconfig ]; then
+        /sbin/ldconfig || true
+    fi
+done
+"""
+
+
+def source_checkout(session: Session, action: SourceCheckout) -> int:
+    """Check out sources of elements, each in a directory of its name.
+
+    Raises:
+        GrilseError: sources cannot be had, the place is taken, or it cannot be written.
+    """
+    location = os.path.abspath(action.tar or action.directory or "source-checkout")
+    is_tar = action.tar is not None
+    check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
+    pipeline = Pipeline(session)
+    with pipeline.working(("source_checkout",)):
+        pipeline.open_project()
+        targets = (action.target or default_target(pipeline),)
+        elements = pipeline.select(pipeline.load_targets(targets, action.except_), action.deps)
+        check_resolved(elements)
+        parent = os.path.dirname(location)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".grilse-checkout-", dir=parent) as scratch:
+                _write_sources(pipeline, elements, scratch, scripts=action.include_build_scripts)
+                if is_tar:
+                    _pack(scratch, location, action.compression)
+                else:
+                    move_into(scratch, location)
+        except OSError as error:
+            raise StreamError(f"Failed to checkout sources to {location}: {error}") from error
+        session.reporter.text("info", f"Checked out sources to '{location}'")
+    return 0
+
+
+def _write_sources(pipeline: Pipeline, elements: list[ResolvedElement], root: str, *, scripts: bool) -> None:
+    for element in elements:
+        name = normal_name(element.name)
+        script = os.path.join(root, f"build-{name}") if scripts else None
+        if not element.sources and script is None:
+            continue
+        directory = os.path.join(root, *_junctions(element), name)
+        wanted = {"directory": directory, "script": script, "sources": bool(element.sources)}
+        try:
+            run_single(pipeline, element, "checkout", "source_checkout", wanted)
+        except GrilseError as error:
+            raise StreamError(
+                f"Error while writing sources: '{error}'", detail=error.detail, reason=error.reason
+            ) from error
+    if scripts:
+        path = os.path.join(root, "build.sh")
+        names = " ".join(normal_name(element.name) for element in elements)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(_BUILD_ALL.format(names=names))
+        os.chmod(path, 0o500)
+
+
+def _junctions(element: ResolvedElement) -> list[str]:
+    """Normal names of the junctions that lead to an element, outermost first."""
+    return [normal_name(part) for part in element.full_name.split(":")[:-1]]
+
+
+def _pack(root: str, path: str, compression: str | None) -> None:
+    temporary = f"{path}.{os.getpid()}.tmp"
+    mode: Any = f"w:{compression or ''}"
+    try:
+        with tarfile.open(temporary, mode) as archive:
+            for name in sorted(os.listdir(root)):
+                archive.add(os.path.join(root, name), arcname=name)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def move_into(source: str, target: str) -> None:
+    """Move the entries of a directory into another one, replacing what has the same name."""
+    os.makedirs(target, exist_ok=True)
+    for entry in list(os.scandir(source)):
+        place = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
+            move_into(entry.path, place)
+            continue
+        if os.path.isdir(place) and not os.path.islink(place):
+            shutil.rmtree(place)
+        os.replace(entry.path, place)

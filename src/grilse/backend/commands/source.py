@@ -15,6 +15,7 @@ from ...protocol.errors import StreamError
 from ...protocol.requests import SourceFetch, SourceTrack
 from ..items import Item
 from ..pipeline import Pipeline
+from ..redirect import source_element
 from ..run import Run
 from ..session import Session
 from ..stages import FetchStage, TrackStage
@@ -81,7 +82,8 @@ def _trackable(
         StreamError: ``untrackable-sources`` when refs of a subproject would have to be stored in it.
     """
     chosen: dict[int, ResolvedElement] = {}
-    for target in targets:
+    for named in targets:
+        target = source_element(pipeline, named) if deps == "none" else named
         for element in pipeline.select([target], deps):
             if cross_junctions or element.load_element.project is target.load_element.project:
                 chosen.setdefault(id(element), element)

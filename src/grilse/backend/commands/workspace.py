@@ -16,6 +16,7 @@ from ...project.yaml_writer import write_yaml
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.requests import WorkspaceClose, WorkspaceList, WorkspaceOpen, WorkspaceReset
 from ..pipeline import Pipeline
+from ..redirect import source_element
 from ..session import Session
 from ..single import run_single
 
@@ -48,6 +49,7 @@ def open_(session: Session, action: WorkspaceOpen) -> int:
     with pipeline.working(() if action.no_checkout else ("workspace",)):
         store = _open_store(pipeline)
         elements = pipeline.load_elements(pipeline.targets_of(action.targets, defaults=False).elements)
+        elements = [source_element(pipeline, element) for element in elements]
         _check_sources(elements)
         taken = [element for element in elements if element.full_name in store]
         if taken and not action.force:
