@@ -68,6 +68,10 @@ class ElementProxy:
         """As `Plugin.get_kind`."""
         return self._grilse_facts.kind
 
+    def _has_artifact(self) -> bool:
+        """Whether its artifact has content."""
+        return self._grilse_facts.plugin_class().BST_ELEMENT_HAS_ARTIFACT
+
     def sources(self) -> Iterator[Source]:
         """As `Element.sources`."""
         return self._grilse_facts.element().sources()

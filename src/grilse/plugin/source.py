@@ -18,6 +18,7 @@ from .sourceinfo import SourceInfo, SourceInfoMedium, SourceVersionType
 from .types import CoreWarnings, SourceRef
 
 if TYPE_CHECKING:
+    from ..protocol.records import PluginRecord
     from ..storage.digest import Digest
     from ..storage.directory import CasDirectory
     from .host import Host, ProjectHost
@@ -130,9 +131,12 @@ class SourceState(PluginState):
         urls: URLs marked so far.
         redundant_ref: a ref in the declaration that does not count, or None.
         trees: digests of host files and directories that were asked for.
+        plugin: where its plugin comes from.
     """
 
-    __slots__ = ("alias", "override", "redundant_ref", "spec", "trees", "urls")
+    __slots__ = ("alias", "override", "plugin", "redundant_ref", "spec", "trees", "urls")
+
+    plugin: PluginRecord
 
     def __init__(
         self, spec: SourceSpec, project: ProjectHost, host: Host, override: tuple[str, AliasSubstitution | None] | None

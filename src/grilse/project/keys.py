@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..plugin import keytext
 
 if TYPE_CHECKING:
-    from .resolve import ResolvedElement
+    from .resolved import ResolvedElement
 
 # Version of artifacts that BuildStream 2.8 makes.
 ARTIFACT_VERSION: Final = 11

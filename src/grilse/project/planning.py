@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..protocol.errors import LoadError, LoadErrorReason
 from .plan_host import PlanHost, Say
 from .plugins import PluginFactories
-from .resolve import ResolvedElement, Resolver
+from .resolve import Resolver
+from .resolved import ResolvedElement
 
 if TYPE_CHECKING:
     from ..plugin.node import Node

@@ -18,170 +18,23 @@ from ..plugin.source import Source, SourceSpec, check_provenance
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
 from .junction import refuse_protected
-from .keys import Closure, KeyText, close_over, key_fragment, name_fragment, with_itself
+from .keys import KeyText, close_over, key_fragment, with_itself
 from .kinds import ElementKind, SourceKind, public_data
 from .refs import PROJECT_REFS
+from .resolved import ResolvedElement
 from .sandbox_config import read_sandbox_config
 from .view import ProjectView
+
+__all__ = ["ResolvedElement", "Resolver"]
 
 if TYPE_CHECKING:
     from ..plugin.factory import LoadedPlugin, PluginFactory
     from ..plugin.host import Host
-    from ..plugin.sourcemirror import SourceMirror
     from .load_element import LoadElement
     from .project import Project
     from .template import Expanded
 
 _EMPTY = Node.from_dict({})
-
-
-class ResolvedElement:
-    """An element whose configuration is complete; what its plugin sees of it is `plugin.host.ElementFacts`.
-
-    Attributes:
-        load_element: what it was made from.
-        number: place in the order of loading; `bit` is the bit of that number.
-        name, full_name, kind, description: as of the load element.
-        project: its project as plugins see it.
-        plugin: its plugin.
-        workspace: host directory of its open workspace, or None.
-        config: its configuration, variables replaced.
-        sandbox: sandbox configuration, plain.
-        nocache: names of environment variables that do not count in keys.
-        build_dependencies, runtime_dependencies, strict_dependencies: direct ones in staging order.
-        build_closure: what it is built with; `run_closure` what it needs to run, itself included.
-        source_keys: unique keys of its sources, plain; None if a source has no ref.
-        key_text: from which its keys are computed, None without `source_keys`.
-        weak_key, strict_key: None if a source, of its own or of a dependency, has no ref.
-        cache_key: the full key, as soon as it is known.
-        fragments: what keys of others say of it: without key, with the weak and with the strict one.
-    """
-
-    __slots__ = (
-        "_element",
-        "_environment",
-        "_public",
-        "_variables",
-        "bit",
-        "build_closure",
-        "build_dependencies",
-        "cache_key",
-        "config",
-        "description",
-        "fragments",
-        "full_name",
-        "key_text",
-        "kind",
-        "load_element",
-        "name",
-        "nocache",
-        "node",
-        "number",
-        "plugin",
-        "project",
-        "run_closure",
-        "runtime_dependencies",
-        "sandbox",
-        "source_keys",
-        "strict_dependencies",
-        "strict_key",
-        "weak_key",
-        "workspace",
-    )
-
-    build_closure: Closure
-    run_closure: Closure
-    build_dependencies: list[ResolvedElement]
-    runtime_dependencies: list[ResolvedElement]
-    strict_dependencies: list[ResolvedElement]
-    config: MappingNode
-    sandbox: dict[str, Any]
-
-    def __init__(self, load_element: LoadElement, project: ProjectView, plugin: LoadedPlugin) -> None:
-        self.load_element = load_element
-        self.number = load_element.number
-        self.bit = 1 << max(load_element.number, 0)
-        self.name = load_element.name
-        self.full_name = load_element.full_name
-        self.kind = load_element.kind
-        self.description = load_element.description
-        self.node: Node = load_element.node
-        self.project = project
-        self.plugin = plugin
-        self.workspace: str | None = None
-        self.nocache: list[str] = []
-        self.source_keys: list[dict[str, Any]] | None = None
-        self.key_text: KeyText | None = None
-        self.weak_key: str | None = None
-        self.strict_key: str | None = None
-        self.cache_key: str | None = None
-        self.fragments: list[bytes | None] = [name_fragment(project.name, self.name), None, None]
-        self._element: Element | None = None
-        self._variables: Variables | None = None
-        self._environment: Expanded | None = None
-        self._public: Expanded | None = None
-
-    def __repr__(self) -> str:
-        return f"<ResolvedElement {self.full_name}>"
-
-    def plugin_class(self) -> type[Element]:
-        """The class of its plugin."""
-        return cast("type[Element]", self.plugin.type)
-
-    def element(self) -> Element:
-        """Its plugin."""
-        assert self._element is not None
-        return self._element
-
-    def variable(self, name: str) -> str | None:
-        """The value of a variable, or None."""
-        assert self._variables is not None
-        return self._variables.get(name)
-
-    def variables(self) -> dict[str, str]:
-        """Every variable, in order of declaration."""
-        assert self._variables is not None
-        return self._variables.plain()
-
-    def environment(self) -> dict[str, str]:
-        """The environment of its commands."""
-        assert self._environment is not None
-        return dict(self._environment.plain)
-
-    def public(self) -> MappingNode:
-        """Public data as declared."""
-        assert self._public is not None
-        return self._public.node.clone()
-
-    def plain_public(self) -> dict[str, Any]:
-        """Public data as declared, plain; not to be changed."""
-        assert self._public is not None
-        return self._public.plain
-
-    @property
-    def sources(self) -> list[Source]:
-        """Its sources."""
-        return self.element()._grilse.sources
-
-    @property
-    def is_resolved(self) -> bool:
-        """Whether all its sources have refs."""
-        return self.source_keys is not None
-
-    def sources_key(self) -> str | None:
-        """The key under which its sources are cached together, or None if one has no ref."""
-        return None if self.source_keys is None else keytext.digest(self.source_keys)
-
-    def full_key(self, keys: Callable[[ResolvedElement], str | None]) -> str | None:
-        """The full key in a build that is not strict.
-
-        Args:
-            keys: gives the full key of a dependency, None if it is not known yet.
-        """
-        if self.key_text is None or self.weak_key is None:
-            return None
-        closure = list(self.build_closure)
-        return self.key_text.full(closure, self.weak_key, map(keys, closure))
 
 
 class Resolver:
@@ -247,7 +100,7 @@ class Resolver:
         key = (id(project), first_pass)
         view = self._views.get(key)
         if view is None:
-            view = self._views[key] = ProjectView(project, first_pass, self.view, self._mirrors)
+            view = self._views[key] = ProjectView(project, first_pass, self.view, self._mirror_plugins, self._host)
         return view
 
     # Elements
@@ -392,6 +245,7 @@ class Resolver:
         )
         plugin = cast("type[Source]", kind.plugin.type)
         source = plugin(spec, resolved.project, self._host)
+        source._grilse.plugin = kind.plugin.record
         if clear or ref_node is not None:
             source._load_ref()
             if source._grilse.redundant_ref is not None:
@@ -450,14 +304,10 @@ class Resolver:
             kind = self._source_kinds[key] = SourceKind(project, plugin, first_pass)
         return kind
 
-    def _mirrors(self, view: ProjectView) -> dict[str, SourceMirror]:
-        found: dict[str, SourceMirror] = {}
+    def _mirror_plugins(self, view: ProjectView) -> list[tuple[LoadedPlugin, MappingNode]]:
         factory = self._factories(view.project, "source-mirror")
-        for node in view.project.pass_config(view.first_pass).mirrors:
-            plugin = cast("type[SourceMirror]", factory.load(node.get_str("kind", "default"), node).type)
-            mirror = plugin(node, view, self._host)
-            found[mirror.name] = mirror
-        return found
+        nodes = view.project.pass_config(view.first_pass).mirrors
+        return [(factory.load(node.get_str("kind", "default"), node), node) for node in nodes]
 
 
 def _variables(load_element: LoadElement, kind: ElementKind) -> Variables:

@@ -6,13 +6,17 @@ Must not know elements or how plugins are loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..plugin.aliases import Aliases, Mapping
 from ..plugin.paths import ProjectPaths
 
 if TYPE_CHECKING:
+    from ..plugin.factory import LoadedPlugin
+    from ..plugin.host import Host
+    from ..plugin.node import MappingNode
     from ..plugin.sourcemirror import SourceMirror
+    from ..protocol.records import PluginRecord
     from .project import Project
 
 
@@ -23,17 +27,30 @@ class ProjectView:
         project: the project.
         first_pass: whether it is seen by junctions, which only know its first-pass configuration.
         parent: gives the view of a project above.
-        mirrors: makes the source mirrors of a view.
+        mirror_plugins: the plugins of a view's source mirrors, with their declarations.
+        host: the process around plugins.
     """
 
-    __slots__ = ("_aliases", "_mirrors", "_parent", "directory", "first_pass", "junction", "name", "paths", "project")
+    __slots__ = (
+        "_aliases",
+        "_host",
+        "_mirror_plugins",
+        "_parent",
+        "directory",
+        "first_pass",
+        "junction",
+        "name",
+        "paths",
+        "project",
+    )
 
     def __init__(
         self,
         project: Project,
         first_pass: bool,
         parent: Callable[[Project, bool], ProjectView],
-        mirrors: Callable[[ProjectView], dict[str, SourceMirror]],
+        mirror_plugins: Callable[[ProjectView], list[tuple[LoadedPlugin, MappingNode]]],
+        host: Host,
     ) -> None:
         self.project = project
         self.first_pass = first_pass
@@ -42,7 +59,8 @@ class ProjectView:
         self.junction = project.junction.full_name if project.junction is not None else ""
         self.paths: ProjectPaths = project.paths
         self._parent = parent
-        self._mirrors = mirrors
+        self._mirror_plugins = mirror_plugins
+        self._host = host
         self._aliases: Aliases | None = None
 
     @property
@@ -64,6 +82,22 @@ class ProjectView:
             self._aliases = self._make_aliases()
         return self._aliases
 
+    def parent(self) -> ProjectView:
+        """The project that the junction to this one is in; there must be one."""
+        assert self.project.junction is not None
+        return self._parent(self.project.junction.project, self.first_pass)
+
+    def mirror_plugins(self) -> list[tuple[PluginRecord, MappingNode]]:
+        """Where the plugin of each source mirror comes from, with its declaration."""
+        return [(plugin.record, node) for plugin, node in self._mirror_plugins(self)]
+
+    def _make_mirrors(self) -> dict[str, SourceMirror]:
+        found: dict[str, SourceMirror] = {}
+        for plugin, node in self._mirror_plugins(self):
+            mirror = cast("type[SourceMirror]", plugin.type)(node, self, self._host)
+            found[mirror.name] = mirror
+        return found
+
     def _make_aliases(self) -> Aliases:
         project = self.project
         settings = project.pass_config(self.first_pass)
@@ -72,7 +106,7 @@ class ProjectView:
         junction = project.junction
         if junction is not None:
             mapping = Mapping(
-                parent=self._parent(junction.project, self.first_pass).aliases,
+                parent=self.parent().aliases,
                 names={name: junction.aliases.get_str(name) for name in junction.aliases.value},
                 identity=junction.identity_aliases,
                 only=junction.project.disallow_subproject_uris,
@@ -80,7 +114,7 @@ class ProjectView:
             )
         return Aliases(
             urls={name: settings.aliases.get_str(name) for name in settings.aliases.value},
-            mirrors=lambda: self._mirrors(self),
+            mirrors=self._make_mirrors,
             default_mirror=settings.default_mirror,
             fetch=config.fetch_source,
             track=config.track_source,

@@ -46,8 +46,10 @@ class SourceRecord(msgspec.Struct, frozen=True):
         plugin: where its plugin comes from.
         config: the source's own configuration as plain data, variables expanded, core keys removed.
         directory: where below the build root it is staged, or None for the root.
-        ref: the ref loaded, as plain data, or None.
+        ref: what ``project.refs`` has for it, as plain data, or None.
+        clear_ref: whether a ref in `config` does not count.
         key: the source's unique key as bst computes it (plain data), or None without a ref.
+        name: under which it is cached on its own, ``KIND/KEY``, or None without a ref.
         where: ``file [line L column C]`` of its declaration.
         provenance: source provenance attributes as plain data, or None.
     """
@@ -55,8 +57,10 @@ class SourceRecord(msgspec.Struct, frozen=True):
     plugin: PluginRecord
     config: dict[str, Any]
     directory: str | None = None
-    ref: Any = None
+    ref: dict[str, Any] | None = None
+    clear_ref: bool = False
     key: Any = None
+    name: str | None = None
     where: str = ""
     provenance: dict[str, Any] | None = None
 
@@ -92,7 +96,9 @@ class ElementBody(msgspec.Struct, frozen=True):
         public: public data.
         sandbox: sandbox configuration (``build-os``, ``build-arch``, ``build-uid``, ``build-gid``, remote properties).
         sources: the element's sources in order.
+        sources_key: under which these are cached together, or None if one has no ref.
         provenance: where the element is declared.
+        description: text of its ``description``.
     """
 
     config: dict[str, Any]
@@ -102,7 +108,9 @@ class ElementBody(msgspec.Struct, frozen=True):
     public: dict[str, Any]
     sandbox: dict[str, Any]
     sources: list[SourceRecord]
+    sources_key: str | None = None
     provenance: str = ""
+    description: str = ""
 
 
 class ElementRecord(msgspec.Struct, frozen=True):
@@ -112,6 +120,7 @@ class ElementRecord(msgspec.Struct, frozen=True):
         name: its file name below its project's element path, ``app.bst``.
         full_name: with junctions, ``junction.bst:app.bst``; what users see.
         project: name of its project.
+        project_ref: where the record of its project stands in the plan file.
         plugin: where its plugin comes from.
         project_directory: host directory of its project (local sources are relative to it).
         weak_key, strict_key: hexadecimal keys, or None when a source has no ref.
@@ -124,6 +133,7 @@ class ElementRecord(msgspec.Struct, frozen=True):
     name: str
     full_name: str
     project: str
+    project_ref: Ref
     plugin: PluginRecord
     project_directory: str
     weak_key: str | None
@@ -132,6 +142,62 @@ class ElementRecord(msgspec.Struct, frozen=True):
     workspace: str | None
     dependencies: list[DependencyRecord]
     body: msgspec.Raw
+
+
+class MirrorRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A source mirror: its plugin, and its declaration as plain data."""
+
+    plugin: PluginRecord
+    declaration: dict[str, Any]
+
+
+class AliasMappingRecord(msgspec.Struct, frozen=True):
+    """How a junction maps aliases of its project to those of the project above.
+
+    Attributes:
+        parent: where the record of that project stands in the plan file.
+        names: from alias to alias above.
+        identity: whether aliases that are not in `names` map to the same name.
+        only: whether aliases that are not mapped cannot be used.
+        label: the junction, for messages.
+    """
+
+    parent: Ref
+    names: dict[str, str]
+    identity: bool
+    only: bool
+    label: str
+
+
+class ProjectRecord(msgspec.Struct, frozen=True):
+    """What plugins may ask of a project.
+
+    Attributes:
+        name: its name.
+        directory: its host directory.
+        junction: full name of its junction, "" for the toplevel project.
+        fatal_warnings: names of warnings that are errors.
+        provenance_attributes: names of source provenance attributes; None where only the first pass is known.
+        aliases: from alias to the text that it stands for.
+        mirrors: source mirrors in order.
+        default_mirror: name of the one that is asked first, or None.
+        fetch, track: where sources may come from: "all", "aliases", "mirrors" or "user".
+        user_mirrors: whether the mirrors come from the user's configuration.
+        mapping: how aliases map to those of the project above, or None.
+    """
+
+    name: str
+    directory: str
+    junction: str
+    fatal_warnings: list[str]
+    provenance_attributes: list[str] | None
+    aliases: dict[str, str]
+    mirrors: list[MirrorRecord]
+    default_mirror: str | None
+    fetch: str
+    track: str
+    user_mirrors: bool
+    mapping: AliasMappingRecord | None = None
 
 
 class PlanHeader(msgspec.Struct, frozen=True):
@@ -155,7 +221,7 @@ class PlanWriter:
         self._offset = 0
         self._encoder = msgspec.msgpack.Encoder()
 
-    def add(self, record: PlanHeader | ElementRecord) -> Ref:
+    def add(self, record: PlanHeader | ProjectRecord | ElementRecord) -> Ref:
         """Append a record; it is readable by other processes when this returns."""
         data = self._encoder.encode(record)
         self._file.write(data)
@@ -180,6 +246,7 @@ class PlanReader:
         self.path = path
         self._file = open(path, "rb")  # noqa: SIM115 - lives as long as the worker uses the plan
         self._records: dict[int, ElementRecord] = {}
+        self._projects: dict[int, ProjectRecord] = {}
         self._elements = msgspec.msgpack.Decoder(ElementRecord)
         self._bodies = msgspec.msgpack.Decoder(ElementBody)
 
@@ -200,6 +267,14 @@ class PlanReader:
         record = self._records.get(ref[0])
         if record is None:
             record = self._records[ref[0]] = self._elements.decode(self._read(ref))
+        return record
+
+    def project(self, ref: Ref) -> ProjectRecord:
+        """Decode the project at `ref`, or return the one decoded before."""
+        record = self._projects.get(ref[0])
+        if record is None:
+            record = msgspec.msgpack.decode(self._read(ref), type=ProjectRecord)
+            self._projects[ref[0]] = record
         return record
 
     def body(self, record: ElementRecord) -> ElementBody:

@@ -1,0 +1,135 @@
+"""Turns resolved elements and their projects into the records that jobs work from.
+
+Must not know jobs.  `plugin.revive` turns records into elements again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..plugin.node import MappingNode
+from ..protocol.records import (
+    AliasMappingRecord,
+    DependencyRecord,
+    ElementBody,
+    ElementRecord,
+    MirrorRecord,
+    PlanWriter,
+    ProjectRecord,
+    Ref,
+    SourceRecord,
+)
+from . import keytext
+
+if TYPE_CHECKING:
+    from ..plugin.source import Source
+    from .resolved import ResolvedElement
+    from .view import ProjectView
+
+
+def element_record(element: ResolvedElement, writer: PlanWriter, refs: dict[int, Ref]) -> ElementRecord:
+    """The record of an element; that of its project is written if it has not been.
+
+    Args:
+        element: the element.
+        writer: writes the plan.
+        refs: where records stand, by `id` of element and project view; those of the dependencies must be there.
+    """
+    body = ElementBody(
+        config=element.config.strip_node_info(),
+        variables=element.variables(),
+        environment=element.environment(),
+        nocache=element.nocache,
+        public=element.plain_public(),
+        sandbox=element.sandbox,
+        sources=[_source(element, index, source) for index, source in enumerate(element.sources)],
+        sources_key=element.sources_key(),
+        provenance=str(element.node.get_provenance()),
+        description=element.description,
+    )
+    return ElementRecord(
+        name=element.name,
+        full_name=element.full_name,
+        project=element.project.name,
+        project_ref=project_ref(element.project, writer, refs),
+        plugin=element.plugin.record,
+        project_directory=element.project.directory,
+        weak_key=element.weak_key,
+        strict_key=element.strict_key,
+        cache_key=element.cache_key,
+        workspace=element.workspace,
+        dependencies=_dependencies(element, refs),
+        body=writer.encode_body(body),
+    )
+
+
+def project_ref(view: ProjectView, writer: PlanWriter, refs: dict[int, Ref]) -> Ref:
+    """Where the record of a project stands; it is written if it has not been."""
+    ref = refs.get(id(view))
+    if ref is None:
+        aliases = view.aliases
+        mapping = None
+        junction = view.project.junction
+        if aliases.mapping is not None and junction is not None:
+            mapping = AliasMappingRecord(
+                parent=project_ref(view.parent(), writer, refs),
+                names=aliases.mapping.names,
+                identity=aliases.mapping.identity,
+                only=aliases.mapping.only,
+                label=aliases.mapping.label,
+            )
+        attributes = view.provenance_attributes
+        record = ProjectRecord(
+            name=view.name,
+            directory=view.directory,
+            junction=view.junction,
+            fatal_warnings=list(view.fatal_warnings),
+            provenance_attributes=None if attributes is None else list(attributes),
+            aliases=aliases.urls,
+            mirrors=[MirrorRecord(plugin, node.strip_node_info()) for plugin, node in view.mirror_plugins()],
+            default_mirror=aliases.default_mirror,
+            fetch=aliases.fetch,
+            track=aliases.track,
+            user_mirrors=aliases.user_mirrors,
+            mapping=mapping,
+        )
+        ref = refs[id(view)] = writer.add(record)
+    return ref
+
+
+def _dependencies(element: ResolvedElement, refs: dict[int, Ref]) -> list[DependencyRecord]:
+    return [
+        DependencyRecord(
+            ref=refs[id(below)],
+            build=dependency.build,
+            runtime=dependency.runtime,
+            strict=dependency.strict,
+            config=[element.expanded(config).strip_node_info() for config in dependency.config] or None,
+            path=dependency.path,
+        )
+        for dependency, below in element.dependencies()
+    ]
+
+
+def _source(element: ResolvedElement, index: int, source: Source) -> SourceRecord:
+    spec = source._grilse.spec
+    key: Any = None
+    name = None
+    if element.source_keys is not None:
+        key = element.source_keys[index]["key"]
+        name = f"{spec.kind}/{keytext.digest(key)}"
+    return SourceRecord(
+        plugin=source._grilse.plugin,
+        config=_plain(spec.config),
+        directory=spec.directory,
+        ref=None if spec.ref_node is None else _plain(spec.ref_node),
+        clear_ref=spec.clear_ref,
+        key=key,
+        name=name,
+        where=str(spec.node.get_provenance()),
+        provenance=None if spec.provenance is None else _plain(spec.provenance),
+    )
+
+
+def _plain(node: MappingNode) -> dict[str, Any]:
+    return node.strip_node_info()
