@@ -15,6 +15,7 @@ from .display.live import LiveDisplay, Terminal
 from .display.machine import JsonLines, JsonResult
 from .display.paint import Paint
 from .display.plain import PlainDisplay
+from .history import Historian, durations_of
 from .parser import Parsed
 from .session import View
 from .streams import STDERR, STDIN, STDOUT, Streams
@@ -65,6 +66,7 @@ class Console:
                 verbose=bool(main.get("verbose") or main.get("debug")),
                 quiet=bool(main.get("quiet")),
                 encoding=_encoding(),
+                history=durations_of,
             )
         else:
             self.display = PlainDisplay(
@@ -75,6 +77,8 @@ class Console:
                 quiet=bool(main.get("quiet")),
             )
         self.views: list[View] = [self._for_people(), *self._for_machines(parsed)]
+        if session == "Build":
+            self.views.append(Historian())
         if self._log_file is not None:
             self.views.append(_WithoutOutput(_log_file_display(self._log_file, session)))
 

@@ -7,13 +7,14 @@ slower than the events, what is left out.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...protocol import events
 from ...protocol.events import Event
 from .errors import error_text, unhandled_text
-from .live_lines import Look, Marks, area_lines, job_lines, summary_lines, text_lines
+from .estimate import Estimate
+from .live_lines import MAIN_ACTIONS, Look, Marks, area_lines, job_lines, summary_lines, text_lines
 from .model import Model
 from .paint import Paint
 from .screen import SHOW_CURSOR, Area, fit_painted
@@ -65,6 +66,7 @@ class LiveDisplay:
         verbose: show more kinds of messages.
         quiet: show only warnings, failures and the summary.
         encoding: of the terminal.
+        history: gives the seconds that the elements of a project took in earlier sessions.
         clock: seconds since the epoch.
     """
 
@@ -77,6 +79,7 @@ class LiveDisplay:
         verbose: bool = False,
         quiet: bool = False,
         encoding: str = "utf-8",
+        history: Callable[[str], Mapping[str, float]] = lambda project: {},
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.model = Model()
@@ -87,6 +90,8 @@ class LiveDisplay:
         self._quiet = quiet
         self._look = Look(session, paint, Marks(encoding.lower().replace("-", "") == "utf8"))
         self._encoding = encoding
+        self._history = history
+        self._estimate = Estimate(MAIN_ACTIONS.get(session or "", ""))
         self._clock = clock
         self._area = Area()
         self._pending: list[_Pending] = []
@@ -106,6 +111,10 @@ class LiveDisplay:
         """Take in events; they are drawn at the next tick."""
         for event in batch:
             self.model.apply(event)
+            if isinstance(event, events.Pipeline):
+                self._estimate.plan(event, self._history(event.project))
+            elif isinstance(event, events.JobFinished):
+                self._estimate.finished(event.element, event.action, event.status, event.seconds)
             lines = self._lines(event)
             if lines:
                 important = isinstance(event, events.JobFinished) and event.status in ("failed", "lost")
@@ -167,7 +176,9 @@ class LiveDisplay:
 
     def _area_lines(self) -> list[str]:
         size = self._terminal.size()
-        lines = area_lines(self.model, self._now(), size, self._look)
+        now = self._now()
+        left = self._estimate.seconds(self.model.running.values(), now) if self.model.pipeline is not None else None
+        lines = area_lines(self.model, now, left, size, self._look)
         question = [fit_painted(line, size[0] - 1) for line in self._question]
         if question:
             # On a low terminal the question matters more than what runs meanwhile.

@@ -104,11 +104,19 @@ def text_lines(event: events.Text, look: Look, *, verbose: bool) -> list[str]:
     return lines
 
 
-def area_lines(model: Model, now: float, size: tuple[int, int], look: Look) -> list[str]:
-    """The live area: what the session does as a whole, then the jobs that run, the longest running first."""
+def area_lines(model: Model, now: float, left: float | None, size: tuple[int, int], look: Look) -> list[str]:
+    """The live area: what the session does as a whole, then the jobs that run, the longest running first.
+
+    Args:
+        model: the session.
+        now: seconds since the epoch.
+        left: seconds that the rest may take, or None.
+        size: columns and rows of the terminal.
+        look: colours and signs.
+    """
     columns, rows = size
     room = max(1, min(9, rows // 3)) - 1
-    lines = [status_line(model, now, look)]
+    lines = [status_line(model, now, left, look)]
     jobs = list(model.running.values())
     shown = jobs if len(jobs) <= room else jobs[: max(0, room - 1)]
     longest = max((width(printable(job.element)) for job in shown), default=0)
@@ -119,7 +127,7 @@ def area_lines(model: Model, now: float, size: tuple[int, int], look: Look) -> l
     return [fit_painted(line, columns - 1) for line in lines]
 
 
-def status_line(model: Model, now: float, look: Look) -> str:
+def status_line(model: Model, now: float, left: float | None, look: Look) -> str:
     """One line on the whole session."""
     paint, marks, session = look.paint, look.marks, look.session
     elapsed = max(0.0, now - model.started) if model.started else 0.0
@@ -141,9 +149,8 @@ def status_line(model: Model, now: float, look: Look) -> str:
     if model.cached:
         parts.append(f"{model.cached} cached")
     parts.append(clock_text(elapsed))
-    left = time_left(model, look.session)
-    if left is not None and elapsed > 5:
-        parts.append(f"about {duration(left)} left")
+    if left is not None and left >= 1 and not model.terminating:
+        parts.append(f"about {duration(left) if left >= 60 else f'{round(left)}s'} left")
     return f"{paint(title, 'bold')} {marks.dot} " + f" {marks.dot} ".join(parts)
 
 
@@ -167,20 +174,6 @@ def job_line(job: Running, now: float, name: int, paint: Paint) -> str:
             f"{text}  " + paint(f"silent for {duration(job.stalled)}", "yellow") + (f"  {activity}" if activity else "")
         )
     return f"{text}  {activity}".rstrip()
-
-
-def time_left(model: Model, session: str | None) -> float | None:
-    """Seconds that the rest may take, judged by the jobs that have run; None when too little is known."""
-    action = MAIN_ACTIONS.get(session or "")
-    queue = next((queue for queue in model.queues if queue.action == action), None)
-    took = [job.seconds for job in model.done if job.action == action and job.status == "ok"]
-    if queue is None or len(took) < 3:
-        return None
-    left = queue.total - queue.processed - queue.skipped - queue.failed
-    if left <= 0:
-        return None
-    at_a_time = max(1, sum(job.action == action for job in model.running.values()))
-    return left * sum(took) / len(took) / at_a_time
 
 
 def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> list[str]:
