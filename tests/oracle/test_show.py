@@ -40,7 +40,10 @@ def test_each_choice_of_dependencies_shows_the_same_elements(tmp_path: Path, agr
 
 @pytest.mark.parametrize("example", sorted(p.parent.name for p in REPOSITORY.glob("examples/*/project.conf")))
 def test_an_example_is_the_same_in_every_field(agree: Agree, example: str) -> None:
-    agree(REPOSITORY / "examples" / example)
+    project = REPOSITORY / "examples" / example
+    if example == "compile" and not (project / "base").exists():
+        pytest.skip("its base system has not been made (tools/make-base-system)")
+    agree(project)
 
 
 PROJECT = "name: faulty\nmin-version: 2.0\n"

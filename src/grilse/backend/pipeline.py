@@ -150,7 +150,10 @@ class Pipeline:
             GrilseError: whatever is wrong.
         """
         left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
-        return self.load_elements(self.targets_of(names).elements, left_out)
+        targets = self.load_elements(self.targets_of(names).elements, left_out)
+        if not self.strict:
+            self.states.require(targets)
+        return targets
 
     def select(self, targets: Sequence[ResolvedElement], deps: str) -> list[ResolvedElement]:
         """The elements that ``--deps`` asks for, dependencies before dependants, without those excepted."""

@@ -5,6 +5,8 @@ Knows caches and resolved elements, nothing of jobs or displays.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..project.resolve import ResolvedElement
 from ..storage.artifacts import Artifact, ArtifactCache
 from ..storage.closure import Presence
@@ -28,6 +30,7 @@ class States:
         self._artifacts: dict[int, Artifact | None] = {}
         self._has_sources: dict[int, bool] = {}
         self._usable: dict[int, bool] = {}
+        self._required: set[int] = set()
 
     @property
     def cache(self) -> ArtifactCache:
@@ -123,26 +126,45 @@ class States:
             return "fetch needed"
         return "buildable" if self.buildable(element) else "waiting"
 
+    def require(self, targets: Iterable[ResolvedElement]) -> None:
+        """Note what has to be here for the targets: they, what they need to run, and what those not cached need to be
+        built. In a build that is not strict, only what is cached or required has a key.
+        """
+        stack = list(targets)
+        while stack:
+            element = stack.pop()
+            if id(element) in self._required:
+                continue
+            self._required.add(id(element))
+            stack += element.runtime_dependencies
+            if not self.cached_success(element):
+                stack += element.build_dependencies
+
     def key(self, element: ResolvedElement) -> tuple[str | None, bool]:
         """The element's full key, None if it has none yet; and whether it is that of a strict build."""
         if self._strict:
             return element.strict_key, True
-        key = self.full_key(element)
+        known = id(element) in self._required or self.artifact(element) is not None
+        key = self.full_key(element) if known else None
         return key, key == element.strict_key
 
     def full_key(self, element: ResolvedElement) -> str | None:
-        """The key that the element's artifact has, or will have: in a build that is not strict it depends on what
-        is cached of its dependencies.
+        """The key that the element's artifact has, or will have when it is built: in a build that is not strict it
+        depends on what is cached of its dependencies.
         """
         if self._strict:
             return element.strict_key
         if element.cache_key is None:
-            artifact = self.artifact(element)
-            if artifact is not None:
-                element.cache_key = artifact.strong_key
-            elif self.buildable(element):
-                element.cache_key = element.full_key(self.full_key)
+            # Dependencies come first: no recursion, however long the chain
+            for needed in (*element.build_closure, element):
+                if needed.cache_key is None:
+                    artifact = self.artifact(needed)
+                    needed.cache_key = artifact.strong_key if artifact else needed.full_key(_cache_key)
         return element.cache_key
+
+
+def _cache_key(element: ResolvedElement) -> str | None:
+    return element.cache_key
 
 
 _UNASKED = object()
