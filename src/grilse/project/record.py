@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..plugin import keytext
 from ..plugin.node import MappingNode
 from ..protocol.records import (
     AliasMappingRecord,
@@ -19,7 +20,6 @@ from ..protocol.records import (
     Ref,
     SourceRecord,
 )
-from . import keytext
 
 if TYPE_CHECKING:
     from ..plugin.source import Source

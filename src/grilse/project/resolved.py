@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from . import keytext
+from ..plugin import keytext
 from .keys import Closure, KeyText, name_fragment
 
 if TYPE_CHECKING:
