@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from grilse.sandbox.fill import Known, canonical_mode
+from grilse.sandbox.fill import Filler, Known, canonical_mode
 from grilse.sandbox.spec import DIRECTORY_MODE, STAGED_MTIME_NS
 from grilse.sandbox.stack import Entry, Stack, Stacks, is_directory
 from grilse.sandbox.upper import is_opaque, is_whiteout
@@ -43,7 +43,7 @@ class Capture:
             kept is removed, so that the next command sees what was captured.
     """
 
-    __slots__ = ("_known", "_move", "_mtimes", "_settle", "_stacks", "files", "hashed")
+    __slots__ = ("_filler", "_known", "_move", "_mtimes", "_settle", "_stacks", "files", "hashed")
 
     def __init__(
         self, stacks: Stacks, known: Known, *, mtimes: bool = False, move: bool = False, settle: bool = False
@@ -53,6 +53,7 @@ class Capture:
         self._mtimes = mtimes
         self._move = move
         self._settle = settle and not move
+        self._filler = Filler(stacks.store, known)
         self.files = 0
         self.hashed = 0
 
@@ -136,7 +137,7 @@ class Capture:
             self.hashed += digest.size
             executable = bool(status.st_mode & stat.S_IXUSR)
             node = FileNode(digest, executable, kept_mtime(status) if self._mtimes else None)
-            if self._settle:
+            if self._settle and status.st_nlink == 1:
                 os.fchmod(descriptor, canonical_mode(status.st_mode))
                 mtime = STAGED_MTIME_NS if node.mtime is None else node.mtime
                 os.utime(descriptor, ns=(mtime, mtime))
@@ -144,4 +145,8 @@ class Capture:
                 self._known.add(os.fstat(descriptor), node)
         finally:
             os.close(descriptor)
+        if self._settle and status.st_nlink > 1:
+            # Trees know no hard links: from now on these are files of their own.
+            os.unlink(path)
+            self._filler.file(node, path)
         return node

@@ -175,6 +175,17 @@ def test_what_was_captured_and_stays_looks_as_if_it_had_been_staged(store: Store
     assert (status.st_mode & 0o7777, status.st_mtime) == (0o755, STAGED_MTIME)
 
 
+def test_what_was_captured_and_stays_has_no_hard_links(store: Store, tmp_path: Path) -> None:
+    root = _Root(store, tmp_path / "upper", [])
+    (tmp_path / "upper/f").write_text("1")
+    for name in ("g", "h"):
+        os.link(f"{root.path}/f", f"{root.path}/{name}")
+    for _ in range(2):
+        assert get(store, root.captured(settle=True)) == {"f": "1", "g": "1", "h": "1"}
+        assert {os.stat(f"{root.path}/{name}").st_nlink for name in "fgh"} == {1}
+        assert {os.stat(f"{root.path}/{name}").st_mtime for name in "fgh"} == {STAGED_MTIME}
+
+
 def test_new_files_are_moved_into_the_store_when_nothing_runs_any_more(store: Store, tmp_path: Path) -> None:
     root = _Root(store, tmp_path / "upper", [])
     (tmp_path / "upper/f").write_text("content")
