@@ -16,7 +16,7 @@ from ..project.resolve import ResolvedElement
 from ..project.selection import leave_out, select
 from ..project.targets import Targets, classify_targets, default_targets
 from ..protocol import events
-from ..protocol.errors import LoadError
+from ..protocol.errors import LoadError, LoadErrorReason, StreamError
 from ..storage.store import Store
 from .states import States
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from .planbook import PlanBook
     from .pool import Pool
     from .session import Session
+
+
+# Reason of the error when a command needs a project and there is none
+NO_PROJECT = "project-not-loaded"
 
 
 class Pipeline:
@@ -83,9 +87,15 @@ class Pipeline:
         """Find and open the project.
 
         Raises:
-            LoadError: there is none, or its configuration is wrong.
+            StreamError: there is none.
+            LoadError: its configuration is wrong.
         """
-        project = self._project = self.planner.open()
+        try:
+            project = self._project = self.planner.open()
+        except LoadError as error:
+            if error.reason != LoadErrorReason.MISSING_PROJECT_CONF.name:
+                raise
+            raise StreamError(error.message, reason=NO_PROJECT) from None
         self.strict = self.config.is_strict(project.name)
         return project
 
@@ -97,8 +107,8 @@ class Pipeline:
         """
         try:
             return self.open_project()
-        except LoadError as error:
-            if error.reason != "MISSING_PROJECT_CONF":
+        except StreamError as error:
+            if error.reason != NO_PROJECT:
                 raise
             return None
 
