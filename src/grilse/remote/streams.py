@@ -7,20 +7,28 @@ Source: ``bytestream.proto`` in ``storage/proto``; the names of resources are de
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from queue import Queue
+from types import TracebackType
 from typing import Any, BinaryIO
 
 from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, BlobsMissing, CallFailed
 from grilse.remote.proto.bytestream_pb2_grpc import ByteStreamStub
 from grilse.storage.digest import Digest
-from grilse.storage.proto.bytestream_pb2 import ReadRequest, WriteRequest
+from grilse.storage.messages import MessageError, read_varint
+from grilse.storage.proto.bytestream_pb2 import ReadRequest, ReadResponse, WriteRequest
 from grilse.storage.store import Incoming
 
 CHUNK_BYTES = 1 << 20
 # What newer servers say to an upload of a blob that they have already.
 _ALREADY_THERE = -1
+_READ = "/google.bytestream.ByteStream/Read"
+_DATA_TAG = b"\x52"
+# Chunks that have arrived and are not written yet.
+_WAITING_CHUNKS = 4
 
 
 def read_stream(connection: Connection, digest: Digest, received: Incoming, moved: Callable[[int], None]) -> None:
@@ -39,16 +47,19 @@ def read_stream(connection: Connection, digest: Digest, received: Incoming, move
         OSError: what is received cannot be written.
     """
     name = _resource(connection, f"blobs/{digest.hash}/{digest.size}")
-    stub = connection.stub(ByteStreamStub)
 
     def send(timeout: float, metadata: Any) -> None:
-        call = stub.Read(ReadRequest(resource_name=name, read_offset=received.size), metadata=metadata)
-        with connection.watched(call, "Read") as watch:
+        # The answers are taken apart here: making message objects of them would copy all of it once more.
+        read = connection.channel().unary_stream(_READ, request_serializer=ReadRequest.SerializeToString)
+        call = read(ReadRequest(resource_name=name, read_offset=received.size), metadata=metadata)
+        left = digest.size - received.size
+        with connection.watched(call, "Read") as watch, _Behind(received) as behind:
             for response in call:
-                data = response.data
-                if received.size + len(data) > digest.size:
+                data = _data_of(connection, response)
+                left -= len(data)
+                if left < 0:
                     raise BlobCorrupt(connection.url, digest, f"more than {digest.size} bytes")
-                received.write(data)
+                behind.write(data)
                 moved(len(data))
                 watch.moved(len(data))
 
@@ -65,6 +76,55 @@ def read_stream(connection: Connection, digest: Digest, received: Incoming, move
                 raise
     if received.digest() != digest:
         raise BlobCorrupt(connection.url, digest, str(received.digest()))
+
+
+def _data_of(connection: Connection, response: bytes) -> memoryview:
+    """The data in a ``ReadResponse``: its only field, number 10, and therefore nearly always all of the message."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        if response[:1] == _DATA_TAG:
+            length, start = read_varint(response, 1)
+            if start + length == len(response):
+                return memoryview(response)[start:]
+        return memoryview(ReadResponse.FromString(response).data)
+    except (MessageError, DecodeError) as error:
+        raise CallFailed("Read", connection.url, "DATA_LOSS", str(error)) from error
+
+
+class _Behind:
+    """Hashes and writes on a thread of its own, so that the next data can arrive meanwhile."""
+
+    def __init__(self, received: Incoming) -> None:
+        self._received = received
+        self._queue: Queue[memoryview | None] = Queue(_WAITING_CHUNKS)
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._work, name="receive", daemon=True)
+
+    def write(self, data: memoryview) -> None:
+        if self._error is not None:
+            raise self._error
+        self._queue.put(data)
+
+    def _work(self) -> None:
+        while (data := self._queue.get()) is not None:
+            if self._error is None:
+                try:
+                    self._received.write(data)
+                except OSError as error:
+                    self._error = error
+
+    def __enter__(self) -> _Behind:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
 
 
 def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: Callable[[int], None]) -> None:
