@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..project.api import open_session, without_collector
 from ..project.planning import Planner
@@ -188,11 +188,28 @@ class Pipeline:
         """The session's plan file."""
         if self._book is None:
             from .planbook import PlanBook
-            from .run import settings_of
 
             session = self.session
-            self._book = PlanBook(session.directory, session.identifier, settings_of(self), self.config.logdir)
+            self._book = PlanBook(session.directory, session.identifier, self.settings(), self.config.logdir)
         return self._book
+
+    def settings(self) -> dict[str, Any]:
+        """What jobs need of the configuration, as plain data."""
+        config = self.config
+        return {
+            "cachedir": config.cachedir,
+            "sourcedir": config.sourcedir,
+            "debug": config.debug,
+            "strict": self.strict,
+            "key_length": config.key_length,
+            "cache_buildtrees": config.cache_buildtrees,
+            "pull_buildtrees": config.pull_buildtrees,
+            "network_retries": config.network_retries,
+        }
+
+    def projects(self) -> list[Project]:
+        """Every project loaded, the toplevel one first; none without a project."""
+        return list(self.planner.session.context.projects) if self._project is not None else []
 
     @contextmanager
     def working(self, tasks: tuple[str, ...] = ()) -> Iterator[None]:

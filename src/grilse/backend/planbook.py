@@ -34,8 +34,13 @@ class PlanBook:
     def __init__(self, directory: str, session: str, settings: dict[str, Any], log_directory: str) -> None:
         self._writer = PlanWriter(os.path.join(directory, "plan"))
         self._header = self._writer.add(PlanHeader(session=session, settings=settings))
+        self._session = session
         self._refs: dict[int, Ref] = {}
         self._log_directory = log_directory
+
+    def set_settings(self, settings: dict[str, Any]) -> None:
+        """Tell jobs from now on other settings."""
+        self._header = self._writer.add(PlanHeader(session=self._session, settings=settings))
 
     def ref(self, element: ResolvedElement) -> Ref:
         """Where an element's record stands, written now with all below it if need be."""
@@ -95,6 +100,10 @@ class PlanBook:
             attempt=attempt,
             parameters=parameters or {},
         )
+
+    def bare_spec(self, task: str, job: int) -> JobSpec:
+        """The message of a job that is about no element."""
+        return JobSpec(job=job, task=task, plan=self._writer.path, header=self._header, element=None)
 
     def log_path(self, item: Item | ArtifactItem, action: str) -> str:
         """Where the log of a job goes: ``PROJECT/ELEMENT/KEY-ACTION.DATE-TIME.log``, as bst has it."""

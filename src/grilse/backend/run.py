@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import platform
 from ..protocol import events
@@ -126,18 +126,3 @@ def make_pool(pipeline: Pipeline) -> Pool:
 def prestart_count(pipeline: Pipeline) -> int:
     """Workers worth starting while the project loads."""
     return min(pipeline.config.builders, platform.cpu_count())
-
-
-def settings_of(pipeline: Pipeline, **more: Any) -> dict[str, Any]:
-    """What jobs need of the configuration, as plain data."""
-    config = pipeline.config
-    return {
-        "cachedir": config.cachedir,
-        "sourcedir": config.sourcedir,
-        "debug": config.debug,
-        "strict": pipeline.strict,
-        "cache_buildtrees": config.cache_buildtrees,
-        "pull_buildtrees": config.pull_buildtrees,
-        "network_retries": config.network_retries,
-        **more,
-    }

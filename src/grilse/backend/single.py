@@ -112,6 +112,29 @@ def run_single(
     return outcome[0].values
 
 
+def run_task(pipeline: Pipeline, task: str, *, number: int = 0) -> dict[str, Any]:
+    """Run a job that is about no element, its messages told as the session's own; returns its values.
+
+    Raises:
+        GrilseError: the job failed, or its worker died.
+    """
+    reporter, loop = pipeline.session.reporter, pipeline.session.loop
+    outcome: list[JobResult] = []
+    lost: list[str] = []
+
+    def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
+        if isinstance(message, JobMessage):
+            reporter.text(message.kind, message.text, detail=message.detail)
+
+    pipeline.pool.submit(Job(pipeline.book.bare_spec(task, number), on_message, outcome.append, lost.append))
+    while not outcome and not lost:
+        loop.turn()
+    failure = _failure(task, outcome, lost)
+    if failure is not None:
+        raise raised(failure)
+    return outcome[0].values
+
+
 def _failure(name: str, outcome: list[JobResult], lost: list[str]) -> Failure | None:
     if lost:
         return Failure(

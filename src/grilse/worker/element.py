@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..plugin.revive import revive_element
+from ..storage.sources import SourceCache
 from ..storage.store import Store
 from .context import JobContext
+from .exchange import exchange_of
 from .host import PublicData, WorkerHost
-from .sources import ElementSources
+from .sources import ElementSources, Pull
 
 if TYPE_CHECKING:
     from ..plugin.element import Element
@@ -69,4 +71,24 @@ class ElementJob:
         """Its sources."""
         assert self.job.record is not None
         body = self.job.plan.body(self.job.record)
-        return ElementSources(self.store, self.element._grilse.sources, body)
+        exchange = exchange_of(self.job, "sources")
+        if exchange is None:
+            return ElementSources(self.store, self.element._grilse.sources, body)
+        from ..remote.sources import pull_source
+
+        length = int(self.job.settings("key_length", 8))
+
+        def puller(cache: SourceCache) -> Pull:
+            def pull(name: str) -> bool:
+                shown = name.rpartition("/")[2][:length]
+                return pull_source(exchange, cache, name, shown=shown) is not None
+
+            return pull
+
+        return ElementSources(
+            self.store,
+            self.element._grilse.sources,
+            body,
+            pull_source=puller(SourceCache(self.store)),
+            pull_together=puller(SourceCache(self.store, together=True)),
+        )

@@ -16,10 +16,11 @@ from ...protocol.requests import Build
 from ..items import Item
 from ..pipeline import Pipeline
 from ..plan import BuildPlan
+from ..remotes import SessionRemotes, open_remotes
 from ..run import Run
 from ..scheduler import Stage
 from ..session import Session
-from ..stages import BuildStage, FetchStage
+from ..stages import BuildStage, FetchStage, PullStage, PushStage, SourcePushStage
 
 
 def build(session: Session, action: Build) -> int:
@@ -34,11 +35,20 @@ def build(session: Session, action: Build) -> int:
         targets = pipeline.load_targets(action.targets)
         deps = action.deps or pipeline.config.build_dependencies
         with session.reporter.span("Build", announce=False):
-            _build(pipeline, targets, deps, retry_failed=action.retry_failed or pipeline.config.retry_failed)
+            remotes = open_remotes(pipeline, action.remotes)
+            retry_failed = action.retry_failed or pipeline.config.retry_failed
+            _build(pipeline, targets, deps, remotes, retry_failed=retry_failed)
     return 0
 
 
-def _build(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, *, retry_failed: bool) -> None:
+def _build(
+    pipeline: Pipeline,
+    targets: Sequence[ResolvedElement],
+    deps: str,
+    remotes: SessionRemotes,
+    *,
+    retry_failed: bool,
+) -> None:
     session, states = pipeline.session, pipeline.states
     elements = pipeline.select(targets, "plan")
     check_resolved(elements)
@@ -66,10 +76,16 @@ def _build(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, *,
         if action == "build" or (action == first and states.cached_success(item.element)):
             plan.set_cached(item.index)
 
-    stages: list[Stage] = [
-        FetchStage(book, states, pipeline.config.network_retries, plan=plan),
-        BuildStage(book, states, plan, retry_failed=retry_failed),
-    ]
+    retries = pipeline.config.network_retries
+    stages: list[Stage] = []
+    if remotes.any_pull:
+        stages.append(PullStage(book, states, retries, remotes.pull_artifacts, always=False))
+    stages.append(FetchStage(book, states, retries, plan=plan))
+    stages.append(BuildStage(book, states, plan, retry_failed=retry_failed))
+    if remotes.any_push:
+        stages.append(PushStage(book, states, retries, remotes.push_artifacts))
+    if remotes.any_source_push:
+        stages.append(SourcePushStage(book, states, retries, remotes.push_sources))
     first = stages[0].action
     run = Run(pipeline, stages, done)
     for index in wanted(pipeline, targets, deps, numbers):

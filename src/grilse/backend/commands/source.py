@@ -16,6 +16,7 @@ from ...protocol.requests import SourceFetch, SourceTrack
 from ..items import Item
 from ..pipeline import Pipeline
 from ..redirect import source_element
+from ..remotes import open_remotes
 from ..run import Run
 from ..session import Session
 from ..stages import FetchStage, TrackStage
@@ -34,6 +35,7 @@ def fetch(session: Session, action: SourceFetch) -> int:
         targets = pipeline.load_targets(action.targets, action.except_)
         elements = pipeline.select(targets, action.deps)
         check_resolved(elements)
+        open_remotes(pipeline, action.remotes, artifacts=False)
         states = pipeline.states
         with session.reporter.span("Query cache"):
             for element in elements:

@@ -1,0 +1,182 @@
+"""Which remotes the projects of a session use, as plain data for its jobs.
+
+Knows configuration and the command line; nothing of connections: a worker checks the remotes, since only workers talk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ..project.remotes import CacheConfig as Configured
+from ..project.remotes import RemoteSpec, cache_config_from_node, execution_from_node, remote_from_string
+from ..project.resolve import ResolvedElement
+from ..protocol.requests import Remotes
+from ..remote.config import (
+    CacheConfig,
+    ExecutionConfig,
+    RemoteConfig,
+    RemoteSettings,
+    can_pull,
+    can_push,
+    choose_remotes,
+)
+from .single import run_task
+
+if TYPE_CHECKING:
+    from ..project.project import Project
+    from .pipeline import Pipeline
+
+
+class SessionRemotes:
+    """The remotes of one session.
+
+    Attributes:
+        settings: what jobs are told.
+    """
+
+    def __init__(self, settings: RemoteSettings) -> None:
+        self.settings = settings
+
+    def pull_artifacts(self, element: ResolvedElement) -> bool:
+        """Whether artifacts of an element can be pulled from somewhere."""
+        return can_pull(self.settings.artifacts.get(element.project.name, ()))
+
+    def push_artifacts(self, element: ResolvedElement) -> bool:
+        """Whether artifacts of an element can be pushed somewhere."""
+        return can_push(self.settings.artifacts.get(element.project.name, ()))
+
+    def push_sources(self, element: ResolvedElement) -> bool:
+        """Whether sources of an element can be pushed somewhere."""
+        return can_push(self.settings.sources.get(element.project.name, ()))
+
+    @property
+    def any_pull(self) -> bool:
+        """Whether artifacts of any project can be pulled."""
+        return any(can_pull(remotes) for remotes in self.settings.artifacts.values())
+
+    @property
+    def any_push(self) -> bool:
+        """Whether artifacts of any project can be pushed."""
+        return any(can_push(remotes) for remotes in self.settings.artifacts.values())
+
+    @property
+    def any_source_push(self) -> bool:
+        """Whether sources of any project can be pushed."""
+        return any(can_push(remotes) for remotes in self.settings.sources.values())
+
+
+def open_remotes(
+    pipeline: Pipeline,
+    given: Remotes | None = None,
+    *,
+    artifacts: bool = True,
+    sources: bool = True,
+    purpose: str = "all",
+) -> SessionRemotes:
+    """Decide which remotes are used, have them checked, and tell the session's jobs of them.
+
+    Args:
+        pipeline: whose projects are loaded.
+        given: remotes of the command line.
+        artifacts, sources: which kinds of caches the command uses.
+        purpose: "all", "push" or "pull": what remotes of the command line are for.
+
+    Raises:
+        GrilseError: a remote is malformed.
+    """
+    given = given or Remotes()
+    settings = _settings(pipeline, given, artifacts=artifacts, sources=sources, purpose=purpose)
+    if settings.all_remotes():
+        with pipeline.session.reporter.span("Initializing remote caches"):
+            pipeline.book.set_settings({**pipeline.settings(), "remotes": settings.to_plain()})
+            values = run_task(pipeline, "remotes")
+            settings = RemoteSettings.from_plain(values["remotes"])
+    pipeline.book.set_settings({**pipeline.settings(), "remotes": settings.to_plain()})
+    return SessionRemotes(settings)
+
+
+def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: bool, purpose: str) -> RemoteSettings:
+    config = pipeline.config
+    projects = pipeline.projects()
+    wanted_artifacts = [_config(remote_from_string(text, purpose=purpose)) for text in given.artifact]
+    wanted_sources = [_config(remote_from_string(text, purpose=purpose)) for text in given.source]
+    return RemoteSettings(
+        artifacts=_table(
+            projects, "artifacts", wanted_artifacts, config.artifact_caches, pipeline, given.ignore_project_artifact
+        )
+        if artifacts
+        else {},
+        sources=_table(
+            projects, "source-caches", wanted_sources, config.source_caches, pipeline, given.ignore_project_source
+        )
+        if sources
+        else {},
+        storage=_config(config.storage_service) if config.storage_service is not None else None,
+        execution=_execution(pipeline, projects),
+        pull_buildtrees=config.pull_buildtrees,
+        state_directory=os.path.join(pipeline.session.directory, "remotes"),
+    )
+
+
+def _table(
+    projects: Sequence[Project],
+    key: str,
+    given: Sequence[RemoteConfig],
+    user: Configured,
+    pipeline: Pipeline,
+    ignore: bool,
+) -> dict[str, tuple[RemoteConfig, ...]]:
+    found: dict[str, tuple[RemoteConfig, ...]] = {}
+    for project in projects:
+        override = pipeline.config.projects.get_mapping(project.name, {}).get_mapping(key, None)
+        chosen = choose_remotes(
+            given,
+            _cache(cache_config_from_node(override)) if override is not None else CacheConfig(),
+            _cache(user),
+            map(_config, _recommended(project, key)),
+            ignore_recommended=ignore,
+        )
+        if chosen:
+            found[project.name] = (*found.get(project.name, ()), *chosen)
+    return found
+
+
+def _recommended(project: Project, key: str) -> Iterable[RemoteSpec]:
+    """What projects recommend: the outermost one first, the project itself last."""
+    chain = [project]
+    while chain[-1].junction is not None:
+        chain.append(chain[-1].junction.project)
+    for one in reversed(chain):
+        full = one.full
+        yield from full.artifact_caches if key == "artifacts" else full.source_caches
+
+
+def _execution(pipeline: Pipeline, projects: Sequence[Project]) -> ExecutionConfig | None:
+    config = pipeline.config
+    if not projects:
+        return None
+    overrides = config.projects.get_mapping(projects[0].name, {})
+    node = overrides.get_mapping("remote-execution", None)
+    chosen = config.remote_execution
+    if node is not None:
+        chosen = execution_from_node(node, storage_elsewhere=config.storage_service is not None)
+    if chosen is None:
+        return None
+    return ExecutionConfig(
+        execution=_config(chosen.execution) if chosen.execution is not None else None,
+        storage=_config(chosen.storage) if chosen.storage is not None else None,
+        action_cache=_config(chosen.action_cache) if chosen.action_cache is not None else None,
+    )
+
+
+def _cache(configured: Configured) -> CacheConfig:
+    return CacheConfig(configured.override_project_caches, tuple(map(_config, configured.servers)))
+
+
+def _config(spec: RemoteSpec) -> RemoteConfig:
+    plain: dict[str, Any] = msgspec.structs.asdict(spec)
+    return RemoteConfig(**plain)

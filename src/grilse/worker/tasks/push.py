@@ -1,0 +1,37 @@
+"""Pushes an element's artifact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...protocol.errors import ArtifactError
+from ...storage.artifacts import ArtifactCache
+from ...storage.store import Store
+from ..context import JobContext, JobSkipped
+from ..exchange import exchange_of
+
+
+def run(job: JobContext) -> dict[str, Any]:
+    """Push; skipped if every remote had it.
+
+    Raises:
+        ArtifactError: it is not here, or a remote failed.
+    """
+    from ...remote.artifacts import push_artifact
+
+    exchange, record = exchange_of(job, "artifacts"), job.record
+    assert record is not None
+    if exchange is None:
+        raise JobSkipped
+    cache = ArtifactCache(Store(job.settings("cachedir")))
+    keys = [job.spec.full_key, record.cache_key, record.strict_key]
+    if not job.settings("strict", True):
+        keys.append(record.weak_key)
+    for key in dict.fromkeys(keys):
+        artifact = cache.lookup(record.project, record.name, key) if key is not None else None
+        if artifact is not None:
+            shown = artifact.strong_key[: int(job.settings("key_length", 8))]
+            if not push_artifact(exchange, cache, record.project, record.name, artifact, shown=shown):
+                raise JobSkipped
+            return {"pushed": True}
+    raise ArtifactError(f"{record.full_name}: the artifact is not in the local cache")
