@@ -12,6 +12,7 @@ from ..remote.config import RemoteSettings
 if TYPE_CHECKING:
     from ..remote.connection import Connections
     from ..remote.session import Exchange
+    from ..remote.transfer import Progress
     from .context import JobContext
 
 _CONNECTIONS: dict[str, Connections] = {}
@@ -47,14 +48,10 @@ def exchange_of(job: JobContext, kind: str) -> Exchange | None:
         return None
     from ..remote.session import Exchange
 
-    def report(done: int, total: int | None) -> None:
-        job.activity("transferring", done, total)
+    def report(progress: Progress) -> None:
+        job.activity("transferring", progress.blobs, progress.blobs_total)
 
-    return Exchange(connections_of(job), remotes, _say(job), report)
-
-
-def _say(job: JobContext) -> object:
     def say(kind: str, text: str, *, detail: str | None = None) -> None:
         job.message(kind, text, detail=detail)
 
-    return say
+    return Exchange(connections_of(job), remotes, say, report)
