@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..project.api import open_session, without_collector
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 
 # Reason of the error when a command needs a project and there is none
 NO_PROJECT = "project-not-loaded"
+
+# What bst calls the sessions of commands whose beginning and end are messages.
+SESSION_NAMES = {
+    "Build": "Build",
+    "SourceFetch": "Fetch",
+    "SourceTrack": "Track",
+    "SourcePush": "Push",
+    "ArtifactPull": "Pull",
+    "ArtifactPush": "Push",
+}
 
 
 class Pipeline:
@@ -218,8 +228,10 @@ class Pipeline:
             from .run import prestart_count
 
             self.pool.prestart(prestart_count(self), tasks)
+        name = SESSION_NAMES.get(type(self.session.request.action).__name__)
         try:
-            yield
+            with self.session.reporter.span(name) if name else nullcontext():
+                yield
         finally:
             self.close()
 

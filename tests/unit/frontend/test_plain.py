@@ -115,6 +115,7 @@ def test_status_and_debug_are_shown_to_those_who_want_them() -> None:
 def test_a_session_has_heading_and_summary() -> None:
     sheet = Sheet()
     sheet.display.show(list(build_session()))
+    sheet.display.finish(255)
     assert "\nBuildStream Version 2.8.1\n    Project: demo (/home/me/demo)\n    Targets: app/all.bst\n" in sheet.text
     assert "\nPipeline\n      cached 9e3779b1" in sheet.text
     assert "\nFailure Summary\n    app/parser-with-quite-a-long-name-for-an-element.bst:\n" in sheet.text
@@ -128,12 +129,14 @@ def test_a_session_has_heading_and_summary() -> None:
 def test_other_commands_have_neither() -> None:
     sheet = Sheet(session=False)
     sheet.display.show(list(build_session()))
+    sheet.display.finish(255)
     assert "Pipeline" not in sheet.text
 
 
 def test_quiet_keeps_warnings_failures_and_the_summary() -> None:
     sheet = Sheet(quiet=True)
     sheet.display.show(list(build_session()))
+    sheet.display.finish(255)
     assert "START" not in sheet.text
     assert "Cache Directory" not in sheet.text
     for words in ("WARNING [overlaps]", "FAILURE Command 'make -j4' failed", "Pipeline Summary"):
@@ -174,6 +177,7 @@ def test_colours_change_nothing_but_colours() -> None:
     plain, painted = Sheet(), Sheet(colours=True)
     for sheet in (plain, painted):
         sheet.display.show(list(build_session()))
+        sheet.display.finish(255)
     import re
 
     assert re.sub(r"\x1b\[[0-9;]*m", "", painted.text) == plain.text

@@ -13,6 +13,7 @@ from ...project.workspace_store import WorkspaceStore
 from ...protocol import events
 from ...protocol.errors import ErrorDomain, GrilseError
 from ...protocol.requests import Build
+from ..heading import heading
 from ..items import Item
 from ..pipeline import Pipeline
 from ..plan import BuildPlan
@@ -124,10 +125,13 @@ def check_resolved(elements: Sequence[ResolvedElement]) -> None:
 def tell_pipeline(pipeline: Pipeline, targets: Sequence[ResolvedElement], elements: Sequence[ResolvedElement]) -> None:
     """Tell the frontend what is planned."""
     states = pipeline.states
+    places = {id(element): place for place, element in enumerate(elements)}
     pipeline.session.reporter.emit(
         events.Pipeline(
             time=time.time(),
             project=pipeline.project.name,
+            heading=heading(pipeline, targets),
+            lines=_formatted(pipeline, elements),
             targets=tuple(target.full_name for target in targets),
             elements=tuple(
                 events.PipelineElement(
@@ -136,9 +140,29 @@ def tell_pipeline(pipeline: Pipeline, targets: Sequence[ResolvedElement], elemen
                     states.state(element),
                     element.kind,
                     element.workspace or "",
+                    tuple(
+                        places[id(below)]
+                        for below in (*element.build_dependencies, *element.runtime_dependencies)
+                        if id(below) in places
+                    ),
                 )
                 for element in elements
             ),
             total_elements=len(elements),
         )
     )
+
+
+# What a display can format by itself of what it is told of an element; see `events.PipelineElement`.
+_KNOWN_SYMBOLS = {"name", "kind", "key", "full-key", "state", "workspaced", "workspace-dirs"}
+
+
+def _formatted(pipeline: Pipeline, elements: Sequence[ResolvedElement]) -> tuple[str, ...]:
+    """The elements as the user's format has them, when that asks for more than displays know."""
+    from ...project.show import compile_format
+    from .show import ElementView
+
+    form = compile_format(pipeline.config.element_format, pipeline.config.key_length)
+    if form.symbols <= _KNOWN_SYMBOLS:
+        return ()
+    return tuple(form.line(ElementView(element, pipeline.states)) for element in elements)

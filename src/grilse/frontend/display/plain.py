@@ -42,6 +42,7 @@ class PlainDisplay:
         self._lines = LogLines(LogStyle(), paint)
         self._pipeline: Pipeline | None = None
         self._failures: dict[str, Text] = {}
+        self._summary: Summary | None = None
         self._error: events.Error | None = None
         self._unhandled: events.Unhandled | None = None
 
@@ -91,7 +92,9 @@ class PlainDisplay:
         return b""
 
     def finish(self, status: int) -> None:
-        """Say last what the command ended with."""
+        """Say last what the session did, and what the command ended with."""
+        if self._summary is not None and self._session:
+            self._write(self._lines.summary(self._summary, self._pipeline, self._failures))
         if self._unhandled is not None:
             self._write("\n" + unhandled_text(self._unhandled, self._paint))
         elif self._error is not None:
@@ -108,7 +111,8 @@ class PlainDisplay:
                 self._pipeline = event
                 return self._lines.heading(event) if self._session and not self._quiet else ""
             case Summary():
-                return self._lines.summary(event, self._pipeline, self._failures) if self._session else ""
+                # Told last, after the session's own success or failure.
+                self._summary = event
             case events.Error(scope="main"):
                 self._error = event
             case events.Unhandled():
