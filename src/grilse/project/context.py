@@ -98,6 +98,8 @@ class LoadContext:
         local = _local_directory(element)
         if local is not None:
             return local
+        if not element.node.get_sequence("sources", []):
+            return os.path.join(element.project.directory, STAGED_JUNCTIONS, element.name)  # holds nothing
         if self.host is None:
             raise LoadError(
                 f"The sources of the junction '{element.full_name}' cannot be staged here",

@@ -150,13 +150,12 @@ def read_link_target(load_element: LoadElement) -> ScalarNode:
     config = first_pass_config(load_element, first_pass_variables(load_element))
     config.validate_keys(["target"])
     target = config.get_scalar("target")
-    sources = load_element.node.get_sequence("sources", [])
-    if sources:
+    if load_element.node.get_sequence("sources", []):
         raise GrilseError(
             f"The link '{load_element.full_name}' cannot have sources",
             domain=ErrorDomain.ELEMENT,
             reason="element-forbidden-sources",
-            where=str(sources.get_provenance()),
+            where=load_element.provenance,
         )
     if load_element.declared_dependencies():
         raise LoadError(

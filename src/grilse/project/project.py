@@ -399,7 +399,7 @@ class Project:
         config.validate_keys(_KEYS)
         for key in _NOT_INCLUDED:
             node = config.value.get(key)
-            if node is not None and node.file.shortname not in (PROJECT_FILE, _DEFAULTS_NAME):
+            if node is not None and node.value and node.file.shortname not in (PROJECT_FILE, _DEFAULTS_NAME):
                 raise LoadError(
                     f"Unexpected key: {key}",
                     reason=LoadErrorReason.INVALID_DATA,
