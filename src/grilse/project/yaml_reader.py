@@ -161,7 +161,7 @@ def _build(next_event: Any, file: FileInfo, text: str) -> MappingNode:
 
 
 def _check_flow_scalar(event: Any, file: FileInfo, text: str) -> None:
-    """Refuse text without quotes in brackets that holds ":" or "?", unless white space makes the colon's meaning sure."""
+    """Refuse unquoted text in brackets that holds ":" or "?", or that a ":" without white space follows."""
     if event.style is not None and event.style != "":
         return
     mark = event.end_mark
