@@ -14,6 +14,7 @@ from ..plugin.exceptions import ElementError
 from ..storage.artifacts import Artifact, BuildDependency, LogFile, SandboxState, encode_dependencies
 from ..storage.documents import dump_document
 from ..storage.filetypes import DirectoryError
+from ..storage.messages import Listing
 from .host import find_artifact
 
 if TYPE_CHECKING:
@@ -84,17 +85,22 @@ def _artifact(
         error=outcome.error,
         error_detail=outcome.detail,
         workspaced=facts.workspace is not None,
-        files=files.digest() if files is not None else None,
+        files=_content(mine, files),
         encoded_dependencies=encode_dependencies(_dependency(mine, needed) for needed in build_closure(facts)),
         public_data=_document(mine, public),
         low_diversity=_document(mine, {"environment": facts.environment(), "sandbox-config": dict(facts.sandbox)}),
         high_diversity=_document(mine, {"variables": facts.variables()}),
         logs=_logs(mine),
-        buildtree=buildtree.digest() if buildtree is not None else None,
+        buildtree=_content(mine, buildtree),
         sources=mine.sources.tree().digest() if keep_tree else None,
-        buildroot=root.digest() if keep_tree else None,
+        buildroot=_content(mine, root) if keep_tree else None,
         sandbox=_state(sandbox) if keep_tree else None,
     )
+
+
+def _content(mine: ElementJob, directory: CasDirectory | None) -> Digest | None:
+    """What is in a directory of the sandbox, without the mark and the time that the directory itself has there."""
+    return mine.store.add_listing(Listing(directory.nodes())) if directory is not None else None
 
 
 def _dependency(mine: ElementJob, needed: ElementFacts) -> BuildDependency:
