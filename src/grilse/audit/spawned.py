@@ -106,14 +106,19 @@ def _loaded(reply: dict[str, Any]) -> Loaded:
     )
 
 
-def _run(arguments: list[str], time_limit: float) -> str | None:
-    """Why the spawned interpreter did not do its work; None if it did."""
-    # The search path is that of this process; the working directory and the environment are inherited as always.
+def search_path() -> list[str]:
+    """The search path for a spawned interpreter: this process's, with this package in reach.
+
+    The working directory and the environment are inherited as always.
+    """
     home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     path = [entry if entry else os.getcwd() for entry in sys.path]
-    if home not in path:
-        path.append(home)
-    code = f"import sys; sys.path[:] = {path!r}; from {__package__}.probe import main; main(*sys.argv[1:])"
+    return path if home in path else [*path, home]
+
+
+def _run(arguments: list[str], time_limit: float) -> str | None:
+    """Why the spawned interpreter did not do its work; None if it did."""
+    code = f"import sys; sys.path[:] = {search_path()!r}; from {__package__}.probe import main; main(*sys.argv[1:])"
     command = [sys.executable, "-c", code, *arguments]
     try:
         process = subprocess.run(
