@@ -13,7 +13,7 @@ _now = time.perf_counter_ns
 
 
 class ImportWatch:
-    """Times every import that goes through a loader with ``exec_module``: a finder to put first in ``sys.meta_path``."""
+    """Times every import of a loader with ``exec_module``: a finder to put first in ``sys.meta_path``."""
 
     def __init__(self) -> None:
         self.stack: list[list[object]] = []
@@ -22,17 +22,20 @@ class ImportWatch:
 
     def install(self) -> None:
         """Begin to watch."""
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        finders: list[object] = sys.meta_path  # type: ignore[assignment]
+        finders.insert(0, self)
 
     def remove(self) -> None:
         """Watch no more."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+        finders: list[object] = sys.meta_path  # type: ignore[assignment]
+        if self in finders:
+            finders.remove(self)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
         """The spec that the other finders give, with its loader's work timed."""
         started = _now()
-        for finder in sys.meta_path:
+        finders: list[object] = sys.meta_path  # type: ignore[assignment]
+        for finder in finders:
             find = getattr(finder, "find_spec", None)
             if finder is self or find is None:
                 continue

@@ -116,10 +116,15 @@ def search_path() -> list[str]:
     return path if home in path else [*path, home]
 
 
+def spawned_main(module: str) -> str:
+    """The code, for ``python -c``, that calls ``main`` of a module of this package with the further arguments."""
+    path = f"import sys; sys.path[:] = {search_path()!r}"
+    return f"{path}; from {__package__}.{module} import main; main(*sys.argv[1:])"
+
+
 def _run(arguments: list[str], time_limit: float) -> str | None:
     """Why the spawned interpreter did not do its work; None if it did."""
-    code = f"import sys; sys.path[:] = {search_path()!r}; from {__package__}.probe import main; main(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-c", spawned_main("probe"), *arguments]
     try:
         process = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=time_limit

@@ -60,7 +60,7 @@ def _count_sent() -> list[int]:
                 file.write(data)
                 return size
 
-        dump(obj, Counted(), protocol)  # type: ignore[arg-type]
+        dump(obj, Counted(), protocol)
 
     reduction.dump = counting
     return sent

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from .spawned import search_path
+from .spawned import spawned_main
 from .timeline import ImportCost, MethodRun, PhaseTime, StartReport
 
 METHODS = ("spawn", "forkserver", "fork")
@@ -110,7 +110,7 @@ def _drive(request: Mapping[str, Any], payload: bytes) -> dict[str, Any] | str:
             json.dump(request, file)
         with open(paths[1], "wb") as payload_file:
             payload_file.write(payload)
-        code = f"import sys; sys.path[:] = {search_path()!r}; from {__package__}.start_driver import main; main(*sys.argv[1:])"
+        code = spawned_main("start_driver")
         try:
             done = subprocess.run(
                 [sys.executable, "-c", code, *paths],
@@ -168,7 +168,8 @@ def import_costs(entries: Sequence[Sequence[Any]], used: set[str]) -> tuple[Impo
     def is_needed(name: str) -> bool:
         if name not in needed:
             needed[name] = name in used
-            needed[name] |= any([is_needed(child) for child in children.get(name, ())])
+            for child in children.get(name, ()):
+                needed[name] |= is_needed(child)
             # A package is needed for what lies in it.
             needed[name] |= any(other.startswith(name + ".") for other in used)
         return needed[name]
