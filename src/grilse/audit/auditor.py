@@ -72,10 +72,12 @@ def audit(
     graph = walked({})
     dump = _dump(obj, graph, protocol, table, deadline, notes)
     loaded: spawned.Loaded | None = None
+    verifiable = True
     found_names: dict[int, str | None] = {}
     if spawn and _needs_spawn(graph):
         answer = _ask(graph, dump)
         if answer.problem is not None:
+            verifiable = False
             notes.append(f"nothing was verified in a spawned interpreter: {answer.problem}")
         else:
             found_names = dict(zip(graph.globals, answer.names))
@@ -93,7 +95,15 @@ def audit(
     elif dump.data is not None and not graph.faults and not _needs_spawn(graph):
         loaded = _load_here(dump.data)
     return _report(
-        obj, graph, dump, loaded, found_names, _Settings(name, protocol, table, budget, spawn), tuple(notes), start
+        obj,
+        graph,
+        dump,
+        loaded,
+        found_names,
+        _Settings(name, protocol, table, budget, spawn),
+        tuple(notes),
+        start,
+        verifiable,
     )
 
 
@@ -115,6 +125,7 @@ def _report(
     settings: _Settings,
     notes: tuple[str, ...],
     start: float,
+    verifiable: bool,
 ) -> Report:
     budget = settings.budget
     listed, more_left_out = blockers.blockers_of(graph, budget.holders)
@@ -150,7 +161,7 @@ def _report(
         python=platform.python_version(),
         protocol=settings.protocol,
         picklable=False if at_dump else (True if complete else None),
-        crosses=False if listed else (True if complete else None),
+        crosses=False if listed else (True if complete and verifiable else None),
         complete=complete,
         nodes=graph.visited,
         objects=len(graph.objects),

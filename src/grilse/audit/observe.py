@@ -99,10 +99,12 @@ class UseWatch:
         """A profile function, see ``sys.setprofile``."""
         if event in ("call", "return"):
             code = frame.f_code  # type: ignore[attr-defined]
-            if code.co_name == "<module>":
+            name = frame.f_globals.get("__name__") or ""  # type: ignore[attr-defined]
+            # The main module's body is not an import: it runs as long as the program does.
+            if code.co_name == "<module>" and name != "__main__":
                 self.depth += 1 if event == "call" else -1
             elif event == "call" and self.depth == 0:
-                self.used.add(frame.f_globals.get("__name__") or "")  # type: ignore[attr-defined]
+                self.used.add(name)
         elif event == "c_call" and self.depth == 0:
             owner = getattr(argument, "__module__", None)
             if owner is None:

@@ -78,7 +78,7 @@ def _imports(report: StartReport) -> Section:
     spare = sum(cost.own_us for cost in later)
     explained = (
         f"{len(report.imports)} modules take {milliseconds(own)} before the first message. Of {len(later)} of them "
-        f"({milliseconds(spare)}) no function ran by then: they may be imported later, unless only types of theirs are used."
+        f"({milliseconds(spare)}) no function ran by then: they may come later, unless only types of theirs are used."
     )
     rows = tuple(
         (

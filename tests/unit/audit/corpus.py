@@ -12,6 +12,7 @@ import functools
 import io
 import mmap
 import multiprocessing
+import os
 import queue
 import select
 import socket
@@ -208,6 +209,17 @@ class NeedsNew:
         return object.__new__(cls)
 
 
+class LoadsWhereAllowed:
+    """Can be dumped anywhere, and loaded only where the environment does not forbid it."""
+
+    def __getstate__(self) -> Any:
+        return {"x": 1}
+
+    def __setstate__(self, state: Any) -> None:
+        if os.environ.get("CORPUS_REFUSES_TO_LOAD"):
+            raise ValueError("not here")
+
+
 class Meta(type):
     """A metaclass."""
 
@@ -246,6 +258,13 @@ def _hidden_original() -> None:
 
 _hidden_original.__qualname__ = "gone"
 a_renamed_function = _hidden_original
+
+
+def audit_home() -> str:
+    """The directory from which the audit can be imported."""
+    import grilse
+
+    return os.path.dirname(os.path.dirname(os.path.abspath(grilse.__file__)))
 
 
 def a_generator() -> Iterator[int]:
