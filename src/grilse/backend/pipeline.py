@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .planbook import PlanBook
     from .pool import Pool
     from .session import Session
+    from .upkeep import Upkeep
 
 
 # Reason of the error when a command needs a project and there is none
@@ -68,6 +69,7 @@ class Pipeline:
         self._excepted: list[ResolvedElement] = []
         self._pool: Pool | None = None
         self._book: PlanBook | None = None
+        self._upkeep: Upkeep | None = None
         tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
@@ -85,7 +87,8 @@ class Pipeline:
     def states(self) -> States:
         """What is cached of elements."""
         if self._states is None:
-            self._states = States(Store(self.config.cachedir), strict=self.strict)
+            guarded = self._upkeep is not None
+            self._states = States(Store(self.config.cachedir), strict=self.strict, guarded=guarded)
         return self._states
 
     @property
@@ -223,7 +226,13 @@ class Pipeline:
 
     @contextmanager
     def working(self, tasks: tuple[str, ...] = ()) -> Iterator[None]:
-        """Within the block jobs may run; workers for `tasks` start at once, while the project loads."""
+        """Within the block jobs may run; workers for `tasks` start at once, while the project loads.
+
+        What the session uses of the cache is kept from now on, and the cache within its limits.
+        """
+        from .upkeep import Upkeep, limits_of
+
+        self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
         if tasks:
             from .run import prestart_count
 
@@ -239,9 +248,24 @@ class Pipeline:
         """End the workers, and keep what the next session can use."""
         if self._pool is not None:
             self._pool.close()
+        if self._upkeep is not None:
+            self._upkeep.close()
+            self._tell_upkeep(self._upkeep)
+            self._upkeep = None
         if self._book is not None:
             self._book.close()
         self.planner.close()
+
+    def _tell_upkeep(self, upkeep: Upkeep) -> None:
+        """Say what was removed from the cache, and what kept it from being cleaned."""
+        count = sum(removed.blobs for removed in upkeep.removed)
+        if count:
+            names = [name for removed in upkeep.removed for name in removed.records or ()]
+            self.session.reporter.text(
+                "info", f"Removed {count:,} blobs and {len(names):,} records from the cache", detail="\n".join(names)
+            )
+        if upkeep.error is not None:
+            self._warn(f"The cache could not be cleaned: {upkeep.error.message}", upkeep.error.detail)
 
 
 def tell_style(session: Session, config: UserConfig) -> None:

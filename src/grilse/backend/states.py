@@ -6,10 +6,12 @@ Knows caches and resolved elements, nothing of jobs or displays.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 from ..project.resolve import ResolvedElement
 from ..storage.artifacts import Artifact, ArtifactCache
 from ..storage.closure import Presence
+from ..storage.sessions import guard
 from ..storage.sources import SourceCache
 from ..storage.store import Store
 
@@ -20,9 +22,10 @@ class States:
     Args:
         store: the content-addressed store.
         strict: whether the build plan is strict.
+        guarded: whether what is found will be relied on, so that nothing may be expired while it is looked up.
     """
 
-    def __init__(self, store: Store, *, strict: bool) -> None:
+    def __init__(self, store: Store, *, strict: bool, guarded: bool = False) -> None:
         self._strict = strict
         self._cache = ArtifactCache(store)
         self._sources = SourceCache(store, together=True)
@@ -31,6 +34,7 @@ class States:
         self._has_sources: dict[int, bool] = {}
         self._usable: dict[int, bool] = {}
         self._required: set[int] = set()
+        self._guarded = guarded
 
     @property
     def cache(self) -> ArtifactCache:
@@ -47,9 +51,13 @@ class States:
         known = self._artifacts.get(id(element), _UNASKED)
         if known is not _UNASKED:
             return known  # type: ignore[return-value]
-        found = self._find(element)
+        with self._guard():
+            found = self._find(element)
         self._artifacts[id(element)] = found
         return found
+
+    def _guard(self) -> AbstractContextManager[None]:
+        return guard(self._cache.store.cachedir) if self._guarded else nullcontext()
 
     def _find(self, element: ResolvedElement) -> Artifact | None:
         keys = (element.strict_key,) if self._strict else (element.strict_key, element.weak_key)
@@ -80,7 +88,8 @@ class States:
     def sources_cached(self, element: ResolvedElement) -> bool:
         """Whether the element's sources are in the store, staged together."""
         key = element.sources_key()
-        return key is not None and self._sources.is_cached(key, self._presence)
+        with self._guard():
+            return key is not None and self._sources.is_cached(key, self._presence)
 
     def fetch_needed(self, element: ResolvedElement) -> bool:
         """Whether a source has to be fetched before the element can be built."""

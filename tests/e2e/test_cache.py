@@ -1,0 +1,110 @@
+"""The cache commands and the quota, through real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grilse.storage.expiry import used_bytes
+from grilse.storage.store import Store
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Project:
+    """A project of imports, one kilobyte each, with a cache of its own."""
+
+    def __init__(self, path: Path, count: int = 3, settings: str = "") -> None:
+        self.path = path
+        (path / "elements").mkdir(parents=True)
+        (path / "project.conf").write_text("name: demo\nmin-version: 2.0\nelement-path: elements\n")
+        for number in range(count):
+            (path / f"f{number}").write_text(f"{number}" * 1000)
+            (path / "elements" / f"e{number}.bst").write_text(
+                f"kind: import\nsources:\n- kind: local\n  path: f{number}\n"
+            )
+        self.settings = path / "user.conf"
+        self.settings.write_text(f"cachedir: {path}/cache\nlogdir: {path}/logs\n{settings}")
+        self.store = Store(str(path / "cache"))
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "grilse", "--config", str(self.settings), "-C", str(self.path), *words],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=50,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr + done.stdout
+        return done.stdout
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self("--output", "json", *words, status=status))["result"]
+
+    def cached(self) -> list[str]:
+        return sorted(path.name for path in Path(self.store.cachedir, "artifacts", "refs", "demo").glob("*"))
+
+
+def test_the_cache_tells_its_numbers(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    empty = project.json("cache", "info")
+    assert empty["blobs"] == 0 and not empty["exceeded"]
+    project("build", *(f"e{number}.bst" for number in range(3)))
+    found = project.json("cache", "info")
+    assert found["room"]["used"] == used_bytes(project.store) and found["parts"]["artifacts"]["count"] == 6
+    assert found["in_use_since"] is None
+    assert "artifacts" in project("cache", "info")
+
+
+def test_a_check_finds_and_repairs_and_the_next_build_makes_it_again(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project("build", "e0.bst", "e1.bst")
+    assert "All is well" in project("cache", "check")
+    victim = next(path for path in Path(project.store.objects).glob("*/*") if path.stat().st_size == 1000)
+    victim.chmod(0o644)
+    victim.write_bytes(b"x" * 1000)
+    assert not project.json("cache", "check", status=1)["sound"]
+    assert project.json("cache", "check", "--repair")["repaired"] == 5  # the blob, two keys, the source twice
+    assert project.json("cache", "check")["sound"] and len(project.cached()) == 1
+    project("build", "e0.bst", "e1.bst")
+    assert project.json("cache", "check")["sound"] and len(project.cached()) == 2
+
+
+def test_pruning_goes_down_to_the_low_watermark(tmp_path: Path) -> None:
+    project = Project(tmp_path, settings="cache:\n  quota: 8K\n  low-watermark: 50%\n")
+    for number in range(3):
+        project("build", f"e{number}.bst")
+        for path in Path(project.store.cachedir).glob("*/**/*"):
+            if path.is_file() and path.stat().st_mtime > 1e9:
+                os.utime(path, (1000.0 + number, 1000.0 + number))
+    removed = project.json("cache", "prune")
+    assert removed["enough"] and used_bytes(project.store) <= 4096
+    assert project.json("cache", "check")["sound"]
+    assert "e2" in project.cached() and "e0" not in project.cached()
+
+
+def test_a_session_may_exceed_a_quota_that_is_too_small_for_it(tmp_path: Path) -> None:
+    project = Project(tmp_path, settings="cache:\n  quota: 1K\n")
+    project("build", "e0.bst", "e1.bst", "e2.bst")
+    assert len(project.cached()) == 3 and project.json("cache", "info")["exceeded"]
+    out = tmp_path / "out"
+    project("artifact", "checkout", "--directory", str(out), "e1.bst")
+    assert (out / "f1").read_text() == "1" * 1000
+
+
+def test_an_unwritable_cache_directory_is_an_orderly_error(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "cache").write_text("a file")
+    for words in (("build", "e0.bst"), ("cache", "prune")):
+        done = project(*words, status=255)
+        assert "Traceback" not in done
