@@ -148,11 +148,15 @@ class Pipeline:
         reporter, planner = self.session.reporter, self.planner
         names = list(names)
         with without_collector():
-            with reporter.span("Loading elements"):
+            before = planner.session.count
+            with reporter.span("Loading elements") as phase:
                 loaded = planner.session.load([*names, *excepted])
-            with reporter.span("Resolving elements"):
+                count = planner.session.count - before
+                phase.detail = f"{count} subtasks processed"
+            with reporter.span("Resolving elements") as phase:
                 resolved = planner.resolver.resolve(loaded)
                 planner.finish()
+                phase.detail = f"{count} of {count} subtasks processed"
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from ..protocol import events
 from ..protocol.errors import GrilseError
@@ -19,6 +20,13 @@ from .outbox import Outbox
 
 # Bytes of results that may wait for the frontend before the command that makes them is held back.
 OUTPUT_LIMIT = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Phase:
+    """What may be said of a phase at its end, if that is a good one: `detail`, a line or more."""
+
+    detail: str | None = None
 
 
 class Reporter:
@@ -63,23 +71,24 @@ class Reporter:
         )
 
     @contextmanager
-    def span(self, name: str, *, element: str | None = None, announce: bool = True) -> Iterator[None]:
+    def span(self, name: str, *, element: str | None = None, announce: bool = True) -> Iterator[Phase]:
         """Time a phase; with `announce` it is also told as START and SUCCESS (or FAILURE) messages."""
         self._spans += 1
         span, started = self._spans, self.clock.elapsed()
         self.emit(events.SpanStarted(time=time.time(), span=span, name=name, element=element))
         if announce:
             self.text("start", name, element=element, elapsed=0.0)
-        ok = False
+        ok, phase = False, Phase()
         try:
-            yield
+            yield phase
             ok = True
         finally:
             seconds = self.clock.elapsed() - started
             self.phases[name] = self.phases.get(name, 0.0) + seconds
             self.emit(events.SpanEnded(time=time.time(), span=span, seconds=seconds, ok=ok))
             if announce:
-                self.text("success" if ok else "failure", name, element=element, elapsed=seconds)
+                detail = phase.detail if ok else None
+                self.text("success" if ok else "failure", name, element=element, elapsed=seconds, detail=detail)
 
     def output(self, data: bytes | str) -> None:
         """Send a piece of the command's result; waits when the frontend is far behind."""

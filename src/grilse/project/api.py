@@ -86,6 +86,11 @@ class LoadSession:
         self._context = context
         return project
 
+    @property
+    def count(self) -> int:
+        """How many elements have been loaded."""
+        return self._count
+
     def load(self, names: Iterable[str]) -> list[LoadElement]:
         """Load elements with everything below them, and sort dependencies.
 
