@@ -161,11 +161,13 @@ def sandbox_ready() -> bool:
         if not installed:
             say("bubblewrap is missing and cannot be installed here; install it to build in a sandbox")
             return False
-    bare = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]
-    if not works(bare):
+    try:
+        run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"], limit=PROBE_LIMIT_SECONDS, quiet=True)
+    except SetupFailed as error:
+        say(f"bubblewrap cannot make a sandbox here: {error}")
         say(
-            "bubblewrap cannot make a sandbox here: unprivileged user namespaces are switched off"
-            " (see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns)"
+            "It needs unprivileged user namespaces; look at the sysctls kernel.unprivileged_userns_clone and"
+            " kernel.apparmor_restrict_unprivileged_userns, and at what a container allows"
         )
         return False
     return True
