@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..project.user_config import UserConfig
     from .planbook import PlanBook
     from .pool import Pool
+    from .remotes import SessionRemotes
     from .session import Session
     from .upkeep import Upkeep
 
@@ -160,6 +161,26 @@ class Pipeline:
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
 
+    def pull_missing(self, elements: Sequence[ResolvedElement], remotes: SessionRemotes) -> None:
+        """Pull the artifacts that are not here, as far as remotes have them.
+
+        Raises:
+            GrilseError: a job failed.
+        """
+        from .items import Item
+        from .run import Run
+        from .stages import PullStage
+
+        states = self.states
+        missing = [element for element in elements if states.artifact(element) is None]
+        if not missing or not remotes.any_pull:
+            return
+        stage = PullStage(self.book, states, self.config.network_retries, remotes.pull_artifacts, always=False)
+        run = Run(self, [stage])
+        for index, element in enumerate(missing):
+            run.scheduler.enter(Item(element, index, index, states))
+        run.run()
+
     def redirected(self, names: Sequence[str]) -> list[str]:
         """Full names of the elements whose sources `names` mean; what cannot be loaded is given as it is."""
         from .redirect import source_element
@@ -237,6 +258,8 @@ class Pipeline:
         from .upkeep import Upkeep, limits_of
 
         self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
+        # The area that builds work in, which is empty whenever none runs.
+        os.makedirs(os.path.join(self.config.cachedir, "build"), exist_ok=True)
         if tasks:
             from .run import prestart_count
 

@@ -101,9 +101,11 @@ class PlanBook:
             parameters=parameters or {},
         )
 
-    def bare_spec(self, task: str, job: int) -> JobSpec:
+    def bare_spec(self, task: str, job: int, parameters: dict[str, Any]) -> JobSpec:
         """The message of a job that is about no element."""
-        return JobSpec(job=job, task=task, plan=self._writer.path, header=self._header, element=None)
+        return JobSpec(
+            job=job, task=task, plan=self._writer.path, header=self._header, element=None, parameters=parameters
+        )
 
     def log_path(self, item: Item | ArtifactItem, action: str) -> str:
         """Where the log of a job goes: ``PROJECT/ELEMENT/KEY-ACTION.DATE-TIME.log``, as bst has it."""

@@ -76,6 +76,7 @@ def open_remotes(
     artifacts: bool = True,
     sources: bool = True,
     purpose: str = "all",
+    extra_projects: tuple[str, ...] = (),
 ) -> SessionRemotes:
     """Decide which remotes are used, have them checked, and tell the session's jobs of them.
 
@@ -84,12 +85,14 @@ def open_remotes(
         given: remotes of the command line.
         artifacts, sources: which kinds of caches the command uses.
         purpose: "all", "push" or "pull": what remotes of the command line are for.
+        extra_projects: names of projects that are not loaded, whose artifacts are named by themselves.
 
     Raises:
         GrilseError: a remote is malformed.
     """
     given = given or Remotes()
     settings = _settings(pipeline, given, artifacts=artifacts, sources=sources, purpose=purpose)
+    settings = _with_extra(pipeline, settings, given, extra_projects, purpose)
     if settings.all_remotes():
         with pipeline.session.reporter.span("Initializing remote caches"):
             pipeline.book.set_settings({**pipeline.settings(), "remotes": settings.to_plain()})
@@ -120,6 +123,20 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
         pull_buildtrees=config.pull_buildtrees,
         state_directory=os.path.join(pipeline.session.directory, "remotes"),
     )
+
+
+def _with_extra(
+    pipeline: Pipeline, settings: RemoteSettings, given: Remotes, names: tuple[str, ...], purpose: str
+) -> RemoteSettings:
+    """The settings with remotes for projects of which only the name is known: nobody recommends any for these."""
+    unknown = [name for name in names if name not in settings.artifacts]
+    if not unknown:
+        return settings
+    wanted = [_config(remote_from_string(text, purpose=purpose)) for text in given.artifact]
+    chosen = choose_remotes(wanted, CacheConfig(), _cache(pipeline.config.artifact_caches), ())
+    if not chosen:
+        return settings
+    return msgspec.structs.replace(settings, artifacts={**settings.artifacts, **dict.fromkeys(unknown, chosen)})
 
 
 def _table(

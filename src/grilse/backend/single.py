@@ -112,7 +112,9 @@ def run_single(
     return outcome[0].values
 
 
-def run_task(pipeline: Pipeline, task: str, *, number: int = 0) -> dict[str, Any]:
+def run_task(
+    pipeline: Pipeline, task: str, parameters: dict[str, Any] | None = None, *, number: int = 0
+) -> dict[str, Any]:
     """Run a job that is about no element, its messages told as the session's own; returns its values.
 
     Raises:
@@ -126,7 +128,9 @@ def run_task(pipeline: Pipeline, task: str, *, number: int = 0) -> dict[str, Any
         if isinstance(message, JobMessage):
             reporter.text(message.kind, message.text, detail=message.detail)
 
-    pipeline.pool.submit(Job(pipeline.book.bare_spec(task, number), on_message, outcome.append, lost.append))
+    pipeline.pool.submit(
+        Job(pipeline.book.bare_spec(task, number, parameters or {}), on_message, outcome.append, lost.append)
+    )
     while not outcome and not lost:
         loop.turn()
     failure = _failure(task, outcome, lost)

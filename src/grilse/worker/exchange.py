@@ -40,10 +40,15 @@ def connections_of(job: JobContext) -> Connections:
 
 def exchange_of(job: JobContext, kind: str) -> Exchange | None:
     """An exchange with the remotes of the job's project for "artifacts" or "sources"; None if there are none."""
-    settings = settings_of(job)
     assert job.record is not None
+    return exchange_for(job, kind, job.record.project)
+
+
+def exchange_for(job: JobContext, kind: str, project: str) -> Exchange | None:
+    """As `exchange_of`, for a project by name."""
+    settings = settings_of(job)
     table = settings.artifacts if kind == "artifacts" else settings.sources
-    remotes = table.get(job.record.project, ())
+    remotes = table.get(project, ())
     if not remotes:
         return None
     from ..remote.session import Exchange

@@ -196,7 +196,7 @@ class ElementSources:
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:
-        base = os.path.join(self._store.cachedir, "tmp")
+        base = os.path.join(self._store.cachedir, "build")
         os.makedirs(base, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="grilse-source-", dir=base, ignore_cleanup_errors=True) as scratch:
             # What a source unpacks may have modes that keep its owner out, so the tree has a directory of its own.

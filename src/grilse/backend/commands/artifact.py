@@ -15,7 +15,9 @@ from ...storage.digest import Digest
 from ...storage.messages import DirectoryNode, FileNode, SymlinkNode
 from ...storage.store import Store
 from ..pipeline import Pipeline
+from ..remotes import open_remotes
 from ..session import Session
+from ..single import run_task
 from ..subjects import Subject, load_subjects
 
 # Exit status when there is nothing to show, as bst has it.
@@ -30,7 +32,8 @@ def show(session: Session, action: ArtifactShow) -> int:
     """
     pipeline = Pipeline(session)
     subjects = load_subjects(pipeline, action.artifacts, action.deps)
-    rows = [(_state(subject), subject) for subject in subjects]
+    available = _available(pipeline, subjects, action)
+    rows = [("available" if subject.name in available else _state(subject), subject) for subject in subjects]
     if session.request.output_json:
         session.reporter.values(
             [{"name": subject.name, "state": state, "artifact": subject.artifact_name} for state, subject in rows]
@@ -39,6 +42,19 @@ def show(session: Session, action: ArtifactShow) -> int:
         session.reporter.output("".join(f"{state:>12} {subject.name}\n" for state, subject in rows) + "\n")
     pipeline.close()
     return 0
+
+
+def _available(pipeline: Pipeline, subjects: list[Subject], action: ArtifactShow) -> set[str]:
+    """Names of those that are not here, but that a remote knows."""
+    missing = [subject for subject in subjects if subject.artifact is None and subject.keys]
+    if not missing:
+        return set()
+    extra = tuple(subject.project for subject in missing)
+    remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull", extra_projects=extra)
+    if not remotes.any_pull:
+        return set()
+    wanted = [[subject.name, subject.project, subject.element_name, subject.keys[0]] for subject in missing]
+    return set(run_task(pipeline, "query_artifacts", {"artifacts": wanted})["available"])
 
 
 def _state(subject: Subject) -> str:

@@ -18,6 +18,7 @@ from ...protocol.records import Ref
 from ...protocol.requests import ArtifactCheckout, SourceCheckout
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
+from ..remotes import SessionRemotes, open_remotes
 from ..session import Session
 from ..single import run_single
 from ..subjects import Subject, artifact_ref, named_subject, subject_of
@@ -40,8 +41,11 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
             pipeline.open_project()
             target = default_target(pipeline)
         subject = _subject(pipeline, target, action.deps)
+        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
+        if subject.element is not None:
+            _make_cached(pipeline, subject.element, action.deps, remotes)
         tar = action.tar
-        directory = None if tar is not None else os.path.abspath(action.directory or target)
+        directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
         check_writable(directory, tar, force=action.force)
         with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
             path = os.path.join(scratch, "archive.tar") if tar == "-" else os.path.abspath(tar) if tar else None
@@ -77,15 +81,36 @@ def _subject(pipeline: Pipeline, target: str, deps: str) -> Subject:
     return named_subject(pipeline, target)
 
 
+def _make_cached(pipeline: Pipeline, element: ResolvedElement, deps: str, remotes: SessionRemotes) -> None:
+    """Have all that is checked out in the cache, pulled if need be.
+
+    Raises:
+        StreamError: ``uncached-checkout-attempt``.
+    """
+    elements = pipeline.select([element], deps)
+    states = pipeline.states
+    with pipeline.session.reporter.span("Query cache"):
+        for one in elements:
+            states.artifact(one)
+    pipeline.pull_missing(elements, remotes)
+    for one in elements:
+        if not states.cached_success(one):
+            raise _uncached(one.full_name)
+
+
+def _uncached(name: str) -> StreamError:
+    return StreamError(
+        f"Error while staging dependencies into a sandbox: '{name}: the artifact is not in the local cache'",
+        detail="No artifacts have been cached yet for that element\nTry building the element first with `build`",
+        reason="uncached-checkout-attempt",
+    )
+
+
 def _item(pipeline: Pipeline, subject: Subject) -> tuple[ResolvedElement | ArtifactItem, Ref | None]:
     if subject.element is not None:
         return subject.element, None
     if subject.artifact is None:
-        raise StreamError(
-            f"Error while staging dependencies into a sandbox: '{subject.name}' is not cached",
-            detail="No artifacts have been cached yet for that element\nTry building the element first",
-            reason="uncached-checkout-attempt" if subject.artifact_name else None,
-        )
+        raise _uncached(subject.name)
     item = ArtifactItem(subject.name, subject.project, subject.element_name, subject.keys[0])
     return item, artifact_ref(pipeline, subject)
 

@@ -16,6 +16,7 @@ from ...protocol.requests import Command, Shell, ShellDone
 from ...storage.artifacts import Artifact
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
+from ..remotes import open_remotes
 from ..session import Session
 from ..single import run_single
 from ..subjects import Subject, artifact_ref, named_subject, subject_of
@@ -49,6 +50,12 @@ def shell(session: Session, action: Shell) -> int:
 def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
     build = action.build or action.use_buildtree
     subject = _subject(pipeline, target, action)
+    remotes = open_remotes(pipeline, action.remotes)
+    if subject.element is not None:
+        element = subject.element
+        needed = [element] if action.use_buildtree else element.build_closure if build else element.run_closure
+        pipeline.pull_missing(list(needed), remotes)
+        subject = subject_of(pipeline, element)
     _check(pipeline, subject, action, build)
     project = pipeline.project.full
     command = list(action.command) or list(project.shell_command)
