@@ -135,9 +135,10 @@ class LiveDisplay:
         self._last_frame = float("-inf")
 
     def note(self, text: str) -> None:
-        """Say something that is no event."""
+        """Say something that is no event, at once: it answers somebody."""
         self._pending.append(_Pending(text + "\n", True))
         self._dirty = True
+        self._last_frame = float("-inf")
 
     def resize(self) -> None:
         """The terminal has another size."""
