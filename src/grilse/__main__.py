@@ -98,5 +98,20 @@ def find_command(arguments: list[str]) -> str | None:
     return None
 
 
+def entry() -> None:
+    """Run the program as a process of its own, and end at once.
+
+    All is written and the terminal is in order when `main` returns: taking the interpreter apart would only take time.
+    """
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # Nobody reads it any more.
+            pass
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()
