@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -94,15 +95,23 @@ def _try_out(bwrap: str, directory: str) -> Means:
             os.mkdir(os.path.join(trial, name))
         inner = [bwrap, "--unshare-user", "--unshare-pid", "--die-with-parent", "--dev-bind", "/", "/"]
         options = "lowerdir=lower,upperdir=upper,workdir=work,userxattr,index=off"
-        if (
-            _works(trial, "root", options, [*inner, "--bind", os.path.join(trial, "root"), "/tmp", "--", "true"])
-            is None
-        ):
+        bound = [*inner, "--bind", os.path.join(trial, "root"), "/tmp", "--", "true"]
+        if _can_mark(trial) and _works(trial, "root", options, bound) is None:
             return Means(bwrap, True)
         problem = _works(trial, "", "", [*inner, "--", "true"])
         if problem is None:
             return Means(bwrap, False)
         return Means(None, False, f"bubblewrap does not work here: {problem}")
+
+
+def _can_mark(directory: str) -> bool:
+    """Whether the marks of an upper layer can be made: some file systems mount as one, but cannot hold them."""
+    try:
+        os.setxattr(directory, "user.overlay.opaque", b"y")
+        os.mknod(os.path.join(directory, "whiteout"), stat.S_IFCHR, 0)
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def _works(directory: str, mountpoint: str, options: str, program: list[str]) -> str | None:

@@ -479,6 +479,21 @@ def test_what_works_is_tried_out_once(tmp_path: Path, means: Means, monkeypatch:
     assert module.find_means(str(tmp_path)) == Means("another", False)
 
 
+def test_where_an_upper_layer_cannot_be_marked_roots_are_copies(
+    tmp_path: Path, means: Means, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grilse.sandbox.means import find_means
+
+    if means.bwrap is None:
+        pytest.skip(f"no sandbox: {means.problem}")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    assert find_means(str(tmp_path)) == Means(means.bwrap, False)
+
+
 def test_a_missing_bubblewrap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from grilse.sandbox.means import find_means
 
