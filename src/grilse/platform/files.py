@@ -4,6 +4,11 @@ import sys
 
 if sys.platform == "win32":
     from .windows_files import (
+        BLOB_MODE,
+        NEW,
+        NEW_READABLE,
+        READ,
+        READ_ONLY_IF_FILE,
         clone_or_copy,
         free_space,
         is_executable,
@@ -15,6 +20,11 @@ if sys.platform == "win32":
     )
 else:
     from .posix_files import (
+        BLOB_MODE,
+        NEW,
+        NEW_READABLE,
+        READ,
+        READ_ONLY_IF_FILE,
         clone_or_copy,
         free_space,
         is_executable,
@@ -26,6 +36,11 @@ else:
     )
 
 __all__ = [
+    "BLOB_MODE",
+    "NEW",
+    "NEW_READABLE",
+    "READ",
+    "READ_ONLY_IF_FILE",
     "clone_or_copy",
     "free_space",
     "is_executable",

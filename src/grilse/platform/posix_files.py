@@ -16,6 +16,14 @@ _FICLONE = 0x40049409
 # What a file system that cannot clone or copy in the kernel answers.
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EBADF, errno.EPERM}
 
+# Flags for os.open(); Python itself keeps descriptors from being inherited.
+READ = os.O_RDONLY
+READ_ONLY_IF_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # not a link, and without waiting for a pipe's writer
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+NEW_READABLE = os.O_RDWR | os.O_CREAT | os.O_EXCL
+
+BLOB_MODE = 0o444  # of files that are never to be changed
+
 _MAX_SOCKET_PATH = 100  # bytes; systems allow 104 or 108
 
 _CHUNK = 1 << 20  # bytes per read when a copy goes through this process

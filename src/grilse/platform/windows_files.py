@@ -13,6 +13,16 @@ import time
 if sys.platform == "win32":
     import msvcrt
 
+_BINARY = getattr(os, "O_BINARY", 0)  # without it line ends are changed
+
+# Flags for os.open(); Python itself keeps descriptors from being inherited.
+READ = os.O_RDONLY | _BINARY
+READ_ONLY_IF_FILE = READ
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+NEW_READABLE = os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY
+
+BLOB_MODE = 0o666  # files that may not be written to can be neither replaced nor removed here
+
 _CHUNK = 1 << 20  # bytes per read
 _LOCK_RETRY = 0.05  # seconds between attempts: msvcrt's own waiting gives up after ten
 

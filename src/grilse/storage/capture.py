@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from grilse.platform.files import is_executable, thread_count
+from grilse.platform.files import READ_ONLY_IF_FILE, is_executable, thread_count
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import Digest
 from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, SymlinkNode
@@ -32,8 +32,6 @@ _PORTION = 50  # smaller files that are handed over together
 MAX_DEPTH = 500
 
 _MICROSECOND = 1000  # nanoseconds
-_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 class _Directory:
@@ -196,7 +194,7 @@ def _store_file(store: Store, file: _File, move: bool) -> Digest:
     """Put one file into the store."""
     try:
         # A pipe that has taken the file's place must not make us wait for its other end.
-        descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | _NOFOLLOW | _NONBLOCK)
+        descriptor = os.open(file.path, READ_ONLY_IF_FILE)
     except OSError as error:
         raise cas_error(error, f"read '{file.path}'") from error
     try:

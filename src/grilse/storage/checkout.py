@@ -13,7 +13,7 @@ import stat
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from grilse.platform.files import clone_or_copy, thread_count
+from grilse.platform.files import NEW, clone_or_copy, thread_count
 from grilse.storage.digest import Digest
 from grilse.storage.messages import DirectoryNode, FileNode, SymlinkNode
 from grilse.storage.store import Store, cas_error
@@ -81,7 +81,7 @@ def _umask_of(path: str) -> int:
     try:
         os.makedirs(path, exist_ok=True)
         probe = os.path.join(path, f".grilse-{os.getpid()}-{os.urandom(4).hex()}")
-        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(probe, NEW, 0o666)
         try:
             return stat.S_IMODE(os.fstat(descriptor).st_mode)
         finally:
@@ -100,12 +100,11 @@ def _write_file(store: Store, node: FileNode, target: str, mode: int, hardlinks:
             # Whoever may read it may execute it.
             mode |= (mode & 0o444) >> 2
         with store.open(node.digest) as source:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             try:
-                copy = os.open(target, flags, mode)
+                copy = os.open(target, NEW, mode)
             except FileExistsError:
                 _clear(target)
-                copy = os.open(target, flags, mode)
+                copy = os.open(target, NEW, mode)
             try:
                 store.clones = clone_or_copy(source.fileno(), copy, node.digest.size, clone=store.clones)
             finally:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 
+from grilse.platform.files import READ
 from grilse.storage.store import cas_error
 
 # A file that is being written.  bst's temporary files are "tmp" and eight characters.
@@ -54,7 +55,7 @@ def read_ref(base: str, ref: str, *, touch: bool = False) -> bytes | None:
     """
     path = os.path.join(base, ref)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, READ)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from grilse.platform.files import lock, socket_answers, try_lock
+from grilse.platform.files import NEW_READABLE, lock, socket_answers, try_lock
 from grilse.storage.store import cas_error
 
 # Subtracted from the beginning of a session: what it used while it began, and grain of clocks.
@@ -45,7 +45,7 @@ class Session:
             os.makedirs(directory, exist_ok=True)
             # Under the guard, so that an expiry sees the session either before it decides or not at all.
             with guard(cachedir):
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+                self._descriptor = os.open(self._path, NEW_READABLE, 0o644)
                 lock(self._descriptor)
         except OSError as error:
             raise cas_error(error, f"mark the use of the cache directory '{cachedir}'") from error
@@ -78,7 +78,7 @@ def guard(cachedir: str, *, exclusive: bool = False) -> Iterator[None]:
     directory = os.path.join(cachedir, "grilse")
     try:
         os.makedirs(directory, exist_ok=True)
-        descriptor = os.open(os.path.join(directory, "expiry.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(os.path.join(directory, "expiry.lock"), os.O_RDWR | os.O_CREAT, 0o644)
     except OSError:
         if exclusive:
             raise
@@ -116,7 +116,7 @@ def _own_starts(cachedir: str, but: Session | None) -> Iterator[float]:
         if but is not None and path == but._path:
             continue
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR)
         except OSError:
             continue
         try:

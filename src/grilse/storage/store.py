@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from grilse.platform.files import clone_or_copy
+from grilse.platform.files import BLOB_MODE, NEW, NEW_READABLE, READ, clone_or_copy
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import EMPTY, Digest, digest_bytes
 from grilse.storage.messages import Listing, MessageError, decode_listing, encode_listing
@@ -30,7 +30,6 @@ TMP_PREFIX = "grilse-"
 # Files up to this size are read into memory and written from there, larger ones are streamed.
 _SMALL = 1 << 20
 _CHUNK = 1 << 20
-_MODE = 0o444
 
 # Decoded directories that a store keeps, counted in entries; an entry takes about 300 bytes.
 _LISTING_BUDGET = 400_000
@@ -97,7 +96,7 @@ class Store:
         self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
         self._counter = itertools.count()
         self._prepared = False
-        self._chmod = False  # whether this process's umask takes bits of _MODE away
+        self._chmod = False  # whether this process's umask takes bits of BLOB_MODE away
         self.clones = True  # whether to try to share extents; until it has failed once
         self._listings: dict[Digest, Listing] = {}
         self._listing_weight = 0
@@ -206,7 +205,7 @@ class Store:
             CasError: it cannot be read or written.
         """
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(path, READ)
         except OSError as error:
             raise cas_error(error, f"read '{path}'") from error
         try:
@@ -249,7 +248,7 @@ class Store:
         temporary = self._temporary()
         try:
             try:
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+                descriptor = os.open(temporary, NEW, BLOB_MODE)
                 try:
                     incoming = Incoming(descriptor)
                     yield incoming
@@ -315,7 +314,7 @@ class Store:
             return
         temporary = self._temporary()
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+            descriptor = os.open(temporary, NEW, BLOB_MODE)
             try:
                 view = memoryview(data)
                 while view:
@@ -331,7 +330,7 @@ class Store:
         """Copy an open file into the store; the digest is that of the copy, which nobody else can change."""
         temporary = self._temporary()
         try:
-            copy = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
+            copy = os.open(temporary, NEW_READABLE, BLOB_MODE)
             try:
                 self.clones = clone_or_copy(descriptor, copy, size, clone=self.clones)
                 os.lseek(copy, 0, os.SEEK_SET)
@@ -351,7 +350,7 @@ class Store:
         # Whether the blob is here is not asked: taking its place costs no more, and most of what is moved is new.
         self._prepare()
         try:
-            os.chmod(path, _MODE)
+            os.chmod(path, BLOB_MODE)
             if not self._since <= status.st_mtime <= time.time():
                 os.utime(path)
             self._rename(path, digest)
@@ -376,8 +375,8 @@ class Store:
             # What casd noted of the total is about to be wrong; without the note it counts anew.
             _unlink(os.path.join(self.cachedir, "cas", "disk_usage"))
             probe = f"{self._prefix}probe-{next(self._counter)}"  # several threads may get here
-            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
-            self._chmod = stat.S_IMODE(os.stat(probe).st_mode) != _MODE
+            os.close(os.open(probe, NEW, BLOB_MODE))
+            self._chmod = stat.S_IMODE(os.stat(probe).st_mode) != BLOB_MODE
             os.unlink(probe)
         except OSError as error:
             raise cas_error(error, f"prepare the cache directory '{self.cachedir}'") from error
@@ -386,7 +385,7 @@ class Store:
     def _publish(self, temporary: str, digest: Digest) -> None:
         """Give a finished temporary file its name."""
         if self._chmod:
-            os.chmod(temporary, _MODE)
+            os.chmod(temporary, BLOB_MODE)
         self._rename(temporary, digest)
 
     def _rename(self, source: str, digest: Digest) -> None:
