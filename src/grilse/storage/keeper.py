@@ -2,6 +2,10 @@
 
 Knows when to count and when to expire; what goes is decided in `expiry`.
 
+While BuildStream uses the cache, too, its buildbox-casd makes room by rules of its own: it knows nothing of our mark
+and goes by the last use of each blob, sparing those used since it was started.  Therefore what this session uses is
+marked blob by blob as long as a casd runs.
+
 Without a quota only the disk's free space matters, and asking for that costs nothing.  With one, all blobs have to be
 counted, since BuildStream adds some, too; how often follows from how long that takes.
 """
@@ -11,8 +15,12 @@ from __future__ import annotations
 import threading
 import time
 
+from grilse.protocol.errors import CasError
+from grilse.storage.census import Uses, records
+from grilse.storage.closure import tree_blobs
+from grilse.storage.digest import Digest
 from grilse.storage.expiry import Limits, Removed, expire, room, used_bytes
-from grilse.storage.sessions import Session
+from grilse.storage.sessions import MARGIN, Session, bst_sessions
 from grilse.storage.store import Store
 
 # Counting takes at most this share of the time, and happens at most this often.
@@ -39,6 +47,9 @@ class Keeper:
         self._next_count = 0.0
         # Room was not enough although all was removed that could be: no use in trying again soon.
         self._next_expiry = 0.0
+        self._began = int((time.time() - MARGIN) * 1e9)
+        self._casds: set[str] = set()
+        self._marked: Uses = {}
 
     def tend(self, *, full: bool = False) -> Removed | None:
         """Make room if the limits are exceeded; returns what was removed, or None if there was room.
@@ -54,6 +65,7 @@ class Keeper:
         if not self._lock.acquire(blocking=False):
             return None
         try:
+            self._mark_for_casd()
             now = time.monotonic()
             if not full and (now < self._next_expiry or not self._exceeded(now)):
                 return None
@@ -65,6 +77,28 @@ class Keeper:
             return removed
         finally:
             self._lock.release()
+
+    def _mark_for_casd(self) -> None:
+        """Mark the blobs of what was used since the session began, if there is a casd that might take them."""
+        casds = set(bst_sessions(self._store.cachedir))
+        if not casds:
+            self._casds = casds
+            return
+        if not casds <= self._casds:
+            self._marked = {}
+        self._casds = casds
+        store = Store(self._store.cachedir)  # whatever was last used before now is marked
+        seen: set[Digest] = set()
+        for record in records(store, but=self._marked):
+            self._marked[record.kind, record.ref] = record.used
+            if record.used < self._began:
+                continue
+            store.use(record.blobs)
+            for tree in record.trees + record.extra_trees:
+                try:
+                    store.use(tree_blobs(store, tree, seen=seen))
+                except CasError:
+                    continue  # not all of it is here, and so nobody relies on it
 
     def _exceeded(self, now: float) -> bool:
         if room(self._store, self._limits, 0).free < self._limits.reserved:

@@ -101,7 +101,7 @@ def oldest_start(cachedir: str, *, but: Session | None = None) -> float | None:
         cachedir: bst's ``cachedir``.
         but: a session that does not count, the caller's.
     """
-    starts = [*_own_starts(cachedir, but), *_bst_starts(cachedir)]
+    starts = [*_own_starts(cachedir, but), *bst_sessions(cachedir).values()]
     return min(starts) - MARGIN if starts else None
 
 
@@ -131,16 +131,19 @@ def _own_starts(cachedir: str, but: Session | None) -> Iterator[float]:
             os.close(descriptor)
 
 
-def _bst_starts(cachedir: str) -> Iterator[float]:
+def bst_sessions(cachedir: str) -> dict[str, float]:
+    """When each running session of BuildStream began, in seconds since the epoch, by a name of its own."""
+    found: dict[str, float] = {}
     try:
         names = os.listdir(cachedir)
     except OSError:
-        return
+        return found
     for name in names:
         if name.startswith(_SOCKET_PREFIX) and name.endswith(_SOCKET_SUFFIX):
             path = os.path.join(cachedir, name)
             try:
                 if socket_answers(path):
-                    yield os.stat(path).st_mtime
+                    found[name] = os.stat(path).st_mtime
             except OSError:
                 continue
+    return found

@@ -1,13 +1,17 @@
 """A session keeps its cache within limits, and counts no more often than it has to."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from grilse.storage import keeper as module
+from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.digest import Digest
 from grilse.storage.expiry import Limits, used_bytes
 from grilse.storage.keeper import Keeper
+from grilse.storage.messages import FileNode, Listing
 from grilse.storage.sessions import oldest_start
 from grilse.storage.store import Store
 
@@ -70,4 +74,38 @@ def test_a_full_disk_makes_room_whatever_the_numbers_say(tmp_path: Path) -> None
     keeper = Keeper(store, Limits(low_watermark=0.5))
     removed = keeper.tend(full=True)
     assert removed is not None and used_bytes(store) == 5000
+    keeper.close()
+
+
+def test_what_it_uses_is_marked_blob_by_blob_while_a_casd_runs(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    cache = ArtifactCache(store)
+    names: dict[str, list[Digest]] = {}
+    for name in ("used", "later", "unused"):
+        file = store.add_bytes(name.encode())
+        tree = store.add_listing(Listing({"f": FileNode(file, False)}))
+        cache.write("p", "e", Artifact(name, name, name, files=tree))
+        names[name] = [file, tree]
+        for path in (f"{cache.base}/p/e/{name}", store.path(file), store.path(tree)):
+            os.utime(path, (1000.0, 1000.0))
+    keeper = Keeper(store, Limits())
+
+    def recent(name: str) -> bool:
+        ages = {os.stat(store.path(digest)).st_mtime > 1000.0 for digest in names[name]}
+        assert len(ages) == 1
+        return ages == {True}
+
+    cache.lookup("p", "e", "used")
+    keeper.tend()
+    assert not recent("used")
+    with socket.socket(socket.AF_UNIX) as casd:
+        casd.bind(str(tmp_path / "casserver-abcdefgh.sock"))
+        casd.listen()
+        keeper.tend()
+        assert recent("used") and not recent("later") and not recent("unused")
+        cache.lookup("p", "e", "later")
+        os.unlink(store.path(names["unused"][0]))
+        keeper.tend()
+        assert recent("later")
+    keeper.tend()
     keeper.close()
