@@ -14,8 +14,6 @@ import msgspec
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
-# What may be a floating-point number, or text that looks like one.
-_MAYBE_FLOAT = re.compile(rb"[:\[,]-?\d+[.eE]|^-?\d+[.eE]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _EXPONENT = re.compile(r"e([+-])0*(\d)")
 
@@ -26,11 +24,20 @@ def encode(value: Any) -> bytes:
     Raises:
         TypeError: there is something else in it.
     """
+    if _holds_float(value):
+        return _slow(value)
+    return encode_text(value)
+
+
+def encode_text(value: Any) -> bytes:
+    """As `encode`, a little faster, for data without floating-point numbers, such as what was read from YAML.
+
+    Raises:
+        TypeError: as `encode` does.
+    """
     try:
         text = _ENCODER.encode(value)
     except TypeError:
-        return _slow(value)
-    if _MAYBE_FLOAT.search(text):
         return _slow(value)
     return text if text.isascii() else _escape(text)
 
@@ -38,6 +45,17 @@ def encode(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """The key of plain data: the SHA-256 of its text in hexadecimal."""
     return hashlib.sha256(encode(value)).hexdigest()
+
+
+def _holds_float(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is int or value is None:
+        return False
+    if kind is dict:
+        return any(map(_holds_float, value.values()))
+    if kind is list or kind is tuple:
+        return any(map(_holds_float, value))
+    return isinstance(value, float)
 
 
 def _escape(text: bytes) -> bytes:

@@ -185,7 +185,7 @@ class RecordedElement:
             source.preflight()
             source._grilse.host = host
         element._grilse.host = host
-        element._grilse.key = self.cache_key or self.strict_key
+
         return element
 
     def _make_source(self, index: int, host: Host) -> Source:

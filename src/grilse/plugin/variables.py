@@ -92,7 +92,7 @@ class Variables:
                     users.setdefault(reference, []).append(name)
             for name in list(self._unresolved):
                 try:
-                    self._resolve(name)
+                    self._resolve(name, hints=False)
                 except LoadError:
                     continue  # whoever lays variables over these may define what is missing
         return self._users
@@ -119,6 +119,12 @@ class Variables:
             LoadError: UNRESOLVED_VARIABLE or CIRCULAR_REFERENCE_VARIABLE.
         """
         return self[name] if name in self._nodes else None
+
+    def values_of(self, names: tuple[str, ...]) -> tuple[str | None, ...]:
+        """What `get` gives for each of `names`."""
+        if self._unresolved:
+            return tuple([self.get(name) for name in names])
+        return tuple(map(self._values.get, names))
 
     def check(self) -> None:
         """Resolve every variable; raises as `get` does for the first that cannot be."""
@@ -190,7 +196,7 @@ class Variables:
             parts[index] = value
         return "".join(parts)
 
-    def _resolve(self, wanted: str, place: Node | None = None) -> str:
+    def _resolve(self, wanted: str, place: Node | None = None, *, hints: bool = True) -> str:
         """Resolve one variable with those it refers to, depth first, with a stack of our own for any depth."""
         values, all_parts = self._values, self._parts
         stack, path = [wanted], dict[str, None]()
@@ -202,7 +208,7 @@ class Variables:
                 continue
             parts = all_parts.get(name)
             if parts is None:
-                raise self._undefined(name, next(reversed(path), None), place)
+                raise self._undefined(name, next(reversed(path), None), place, hints)
             path[name] = None
             missing = [reference for reference in parts[1::2] if reference not in values]
             if missing:
@@ -210,7 +216,7 @@ class Variables:
                     if reference in path:
                         raise self._circular(list(path), reference)
                     if reference not in all_parts:
-                        raise self._undefined(reference, name, place)
+                        raise self._undefined(reference, name, place, hints)
                 stack.extend(missing)
                 continue
             filled = list(parts)
@@ -225,12 +231,12 @@ class Variables:
             self._unresolved.discard(name)
         return values[wanted]
 
-    def _undefined(self, name: str, referrer: str | None, place: Node | None) -> LoadError:
+    def _undefined(self, name: str, referrer: str | None, place: Node | None, hints: bool) -> LoadError:
         import difflib  # only needed when something is wrong
 
         node = self._nodes.get(referrer) if referrer is not None else None
         source = node if node is not None else place
-        near = difflib.get_close_matches(name, self._nodes, 1)
+        near = difflib.get_close_matches(name, self._nodes, 1) if hints else None
         hint = f", did you mean '{near[0]}'?" if near else ""
         return LoadError(
             f"Reference to undefined variable '{name}'{hint}",

@@ -23,6 +23,8 @@ ARTIFACT_VERSION: Final = 11
 # Keys are sorted: everything but these two comes behind the dependencies.
 _HEAD: Final = b'{"core-artifact-version":%d,"dependencies":[' % ARTIFACT_VERSION
 
+_PENDING: Final = ord("1")
+
 # What the text says of a dependency besides its name.
 NAMES: Final = 0
 WEAK: Final = 1
@@ -38,13 +40,15 @@ class Closure:
         bits: bit set of the numbers of all elements.
     """
 
-    __slots__ = ("_states", "base", "bits", "tail")
+    __slots__ = ("_further", "_states", "base", "bits", "tail")
 
     def __init__(self, base: Closure | None, tail: Sequence[ResolvedElement], bits: int) -> None:
         self.base = base
         self.tail = tail
         self.bits = bits
         self._states: list[Any] = [None, None, None]
+        # What this closure becomes with one more element, by number: elements often list the same dependencies.
+        self._further: dict[int, Closure] | None = None
 
     def __iter__(self) -> Iterator[ResolvedElement]:
         parts: list[Closure] = []
@@ -57,6 +61,19 @@ class Closure:
 
     def __len__(self) -> int:
         return self.bits.bit_count()
+
+    def with_more(self, root: ResolvedElement) -> Closure:
+        """These elements, and behind them what `root` needs to run besides, itself last."""
+        if not root.run_closure.bits & ~self.bits:
+            return self
+        if self._further is None:
+            self._further = {}
+        found = self._further.get(root.number)
+        if found is None:
+            tail: list[ResolvedElement] = []
+            bits = _add(root, self.bits, tail)
+            found = self._further[root.number] = Closure(self, tail, bits)
+        return found
 
     def state(self, flavour: int) -> Any:
         """The hash of the head of the text and all elements; None if one of them has no key yet.  Not to be changed."""
@@ -98,36 +115,32 @@ def close_over(roots: Sequence[ResolvedElement]) -> Closure:
     """The elements `roots` and all that they need to run, in staging order."""
     if not roots:
         return EMPTY
-    base = roots[0].run_closure
-    if len(roots) == 1:
-        return base
-    bits = base.bits
-    tail: list[ResolvedElement] = []
+    closure = roots[0].run_closure
     for root in roots[1:]:
-        if root.run_closure.bits & ~bits:
-            bits = _add(root, bits, tail)
-    return Closure(base, tail, bits) if tail else base
+        closure = closure.with_more(root)
+    return closure
 
 
 def _add(root: ResolvedElement, bits: int, tail: list[ResolvedElement]) -> int:
     """Append what the closure of `root` adds to the elements in `bits`, in the order of a walk that skips these."""
+    # One character for each number up to that of `root`, which is the highest: "1" for what is still to be added.
+    pending = bytearray(format(root.run_closure.bits & ~bits, "b")[::-1], "ascii")
+    add = tail.append
+    pending[root.number] = 0
     stack = [(root, iter(root.runtime_dependencies))]
-    seen = bits | root.bit
     while stack:
         element, rest = stack[-1]
         for dependency in rest:
-            if not dependency.bit & seen:
-                if len(dependency.runtime_dependencies) == 0:
-                    seen |= dependency.bit
-                    tail.append(dependency)
-                    continue
-                seen |= dependency.bit
-                stack.append((dependency, iter(dependency.runtime_dependencies)))
-                break
+            if pending[dependency.number] == _PENDING:
+                pending[dependency.number] = 0
+                if dependency.runtime_dependencies:
+                    stack.append((dependency, iter(dependency.runtime_dependencies)))
+                    break
+                add(dependency)
         else:
             stack.pop()
-            tail.append(element)
-    return seen
+            add(element)
+    return bits | root.run_closure.bits
 
 
 def with_itself(element: ResolvedElement, below: Closure) -> Closure:

@@ -6,7 +6,7 @@ chain of them may have any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from ..plugin import keytext
@@ -23,6 +23,7 @@ from .kinds import ElementKind, SourceKind, public_data
 from .refs import PROJECT_REFS
 from .resolved import ResolvedElement
 from .sandbox_config import read_sandbox_config
+from .template import Expanded, Template
 from .view import ProjectView
 
 __all__ = ["ResolvedElement", "Resolver"]
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ..plugin.host import Host
     from .load_element import LoadElement
     from .project import Project
-    from .template import Expanded
 
 _EMPTY = Node.from_dict({})
 
@@ -327,17 +327,11 @@ def _checked(variables: Variables, load_element: LoadElement) -> Variables:
     return variables
 
 
-def _section(node: MappingNode, key: str, template: Any, variables: Variables) -> Expanded:
+def _section(node: MappingNode, key: str, template: Template, variables: Variables) -> Expanded:
     """One section of an element's declaration laid over what its kind has, variables replaced."""
-    from .template import Expanded
-
     own = node.get_mapping(key, None)
     if own is None or not own.value:
-        expanded: Expanded = template.expand(variables)
-        if expanded.encoded is None:
-            assert_fully_composed(expanded.node)
-            expanded.encoded = b""
-        return expanded
+        return template.expand(variables)
     composed = compose(template.expand(variables).node, variables.expand(own))
     assert_fully_composed(composed)
     return Expanded(composed)
@@ -352,15 +346,9 @@ def _config(node: MappingNode, kind: ElementKind, variables: Variables) -> Mappi
 
 
 def _public(node: MappingNode, kind: ElementKind, variables: Variables) -> Expanded:
-    from .template import Expanded
-
     own = node.get_mapping("public", None)
     if own is None or not own.value:
-        expanded = kind.public.expand(variables)
-        if expanded.encoded is None:
-            assert_fully_composed(expanded.node)
-            expanded.encoded = keytext.encode(expanded.plain)
-        return expanded
+        return kind.public.expand(variables)
     composed = public_data(variables.expand(own), kind.split_rules.expand(variables).node)
     assert_fully_composed(composed)
     return Expanded(composed)
@@ -416,18 +404,20 @@ def _forbidden(element: Element, what: str, word: str) -> ElementError:
 
 
 def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[dict[str, Any]]) -> bytes:
-    """What of an element counts in its keys, dependencies left out."""
-    parts: dict[str, Any] = {
-        "element-base-key": {"build-root": resolved.variable("build-root")},
-        "element-plugin-key": element.get_unique_key(),
-        "element-plugin-name": resolved.kind,
-        "element-plugin-version": element.BST_ARTIFACT_VERSION,
-        "fatal-warnings": sorted(resolved.project.fatal_warnings),
-        "public": resolved.plain_public(),
-        "sources": source_keys,
-    }
+    """What of an element counts in its keys, dependencies left out: a mapping with sorted keys."""
+    text = keytext.encode_text
+    parts = [
+        b'{"element-base-key":' + text({"build-root": resolved.variable("build-root")}),
+        b'"element-plugin-key":' + keytext.encode(element.get_unique_key()),
+        b'"element-plugin-name":' + text(resolved.kind),
+        b'"element-plugin-version":' + keytext.encode(element.BST_ARTIFACT_VERSION),
+    ]
     if element.BST_RUN_COMMANDS:
-        environment: Mapping[str, str] = resolved.environment()
-        parts["environment"] = {name: value for name, value in environment.items() if name not in resolved.nocache}
-        parts["sandbox"] = resolved.sandbox
-    return keytext.encode(parts)
+        environment = {name: value for name, value in resolved.environment().items() if name not in resolved.nocache}
+        parts.append(b'"environment":' + text(environment))
+    parts.append(b'"fatal-warnings":' + text(sorted(resolved.project.fatal_warnings)))
+    parts.append(b'"public":' + resolved.encoded_public())
+    if element.BST_RUN_COMMANDS:
+        parts.append(b'"sandbox":' + text(resolved.sandbox))
+    parts.append(b'"sources":' + keytext.encode(source_keys) + b"}")
+    return b",".join(parts)

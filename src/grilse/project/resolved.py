@@ -145,6 +145,14 @@ class ResolvedElement:
         assert self._public is not None
         return self._public.plain
 
+    def encoded_public(self) -> bytes:
+        """Public data as it counts in keys."""
+        public = self._public
+        assert public is not None
+        if public.encoded is None:
+            public.encoded = keytext.encode_text(public.plain)
+        return public.encoded
+
     def expanded(self, node: MappingNode) -> MappingNode:
         """`node` with this element's variables replaced."""
         assert self._variables is not None

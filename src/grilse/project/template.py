@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..plugin.composition import assert_fully_composed
 from ..plugin.node import MappingNode, ScalarNode
 from ..plugin.variables import Variables, references
 
@@ -24,7 +25,7 @@ class Expanded:
     def __init__(self, node: MappingNode) -> None:
         self.node = node
         self._plain: dict[str, Any] | None = None
-        # Whatever its users encode it to.
+        # How it counts in keys, once that is known.
         self.encoded: bytes | None = None
 
     @property
@@ -55,13 +56,15 @@ class Template:
         """The tree with variables replaced.
 
         Raises:
-            LoadError: as `Variables.expand` does.
+            LoadError: as `Variables.expand` does, or TRAILING_LIST_DIRECTIVE.
         """
-        values = tuple([variables.get(name) for name in self._names])
+        values = variables.values_of(self._names)
         found = self._expanded.get(values)
         if found is None:
             # With an undefined variable this raises, and says where it is used.
-            found = self._expanded[values] = Expanded(variables.expand(self.node))
+            node = variables.expand(self.node)
+            assert_fully_composed(node)
+            found = self._expanded[values] = Expanded(node)
         return found
 
 

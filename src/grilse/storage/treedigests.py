@@ -70,7 +70,7 @@ class TreeDigests:
         """
         if self._old is None:
             self._old = self._load()
-        name = f"{os.path.relpath(path, self._root)}{'?mtimes' if mtimes else ''}"
+        name = f"{path}?mtimes" if mtimes else path
         now = time.time_ns()
         status, calm = _status(path, now)
         entry = self._new.get(name) or self._old.get(name)
@@ -88,6 +88,7 @@ class TreeDigests:
         """Remember what was found; without effect if it is known already, or cannot be written."""
         if self._file is None or not self._changed:
             return
+        # What was not asked for this time may be asked for by the next command.
         entries = {**(self._old or {}), **self._new}
         temporary = f"{self._file}.{os.getpid()}-{os.urandom(4).hex()}"
         try:

@@ -39,7 +39,7 @@ aliases:
 mirrors:
 - name: near
   aliases:
-    home: [https://near.example.org/]
+    home: ['https://near.example.org/']
 sources:
   letters:
     config:
