@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,14 @@ from grilse.storage.checkout import export_tree, write_tar
 from grilse.storage.digest import parse_digest
 from grilse.storage.directory import CasDirectory
 from grilse.storage.documents import dump_document
+from grilse.storage.expiry import Limits, expire
+from grilse.storage.keeper import Keeper
+from grilse.storage.sessions import bst_sessions
 from grilse.storage.sources import SourceCache, encode_source
 from grilse.storage.store import Store
 
-from .tools import Oracle
+from . import tools
+from .tools import USER_CONFIGURATION, Oracle
 
 pytestmark = [pytest.mark.oracle, pytest.mark.timeout(120)]
 
@@ -176,3 +181,80 @@ def test_metadata_has_bst_s_bytes(bst: Bst) -> None:
             assert digest is not None
             text = bst.store.read(digest).decode()
             assert dump_document(yaml.load(text, TextLoader)) == text
+
+
+def test_casd_spares_what_a_session_of_grilse_uses(oracle: Oracle, tmp_path: Path) -> None:
+    """BuildStream makes room while a session of grilse needs what was used least recently of all."""
+    project, home = tmp_path / "project", tmp_path / "home"
+    (project / "elements").mkdir(parents=True)
+    home.mkdir()
+    (project / "project.conf").write_text("name: demo\nmin-version: 2.0\nelement-path: elements\n")
+    for number in range(3):
+        (project / f"f{number}").write_bytes(os.urandom(2_000_000))
+        (project / "elements" / f"e{number}.bst").write_text(
+            f"kind: import\nsources:\n- kind: local\n  path: f{number}\n"
+        )
+    store = Store(str(home / "cache"))
+    cache = ArtifactCache(store)
+    needed = CasDirectory(store)
+    with needed.open_file("needed", mode="wb") as file:
+        file.write(os.urandom(3_000_000))
+    cache.write("demo", "needed.bst", Artifact("n" * 64, "n" * 64, "n" * 64, files=needed.digest()))
+    other = store.add_bytes(os.urandom(8_000_000))
+    for path in [*Path(store.objects).glob("*/*"), *Path(cache.base).glob("*/*/*")]:
+        os.utime(path, (2000.0, 2000.0) if path.name == other.hash[2:] else (1000.0, 1000.0))
+
+    settings = USER_CONFIGURATION + "cache:\n  quota: 14M\n  low-watermark: 80%\n"
+    stop = threading.Event()
+    keeper = Keeper(store, Limits())
+    assert cache.lookup("demo", "needed.bst", "n" * 64) is not None
+
+    def tend() -> None:
+        while not stop.is_set():
+            keeper.tend()
+            stop.wait(0.01)
+
+    thread = threading.Thread(target=tend)
+    thread.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tools, "USER_CONFIGURATION", settings)
+            done, refusal = oracle.run(["-C", str(project), "build", *(f"e{n}.bst" for n in range(3))], home)
+    finally:
+        stop.set()
+        thread.join()
+        keeper.close()
+    assert refusal is None, done.stderr.decode()
+    assert not store.contains(other), "BuildStream has made no room, so that this test proves nothing"
+    artifact = cache.lookup("demo", "needed.bst", "n" * 64)
+    assert artifact is not None and cache.is_cached(artifact)
+
+
+def test_grilse_spares_what_a_session_of_bst_uses(bst: Bst) -> None:
+    """A casd of BuildStream that listens keeps what was used since it was started."""
+    bst("build", "all.bst")
+    for path in Path(bst.store.cachedir).glob("**/*"):
+        if path.is_file():
+            os.utime(path, (1000.0, 1000.0))
+    started = threading.Event()
+    proceed = threading.Event()
+    outcome: list[str] = []
+
+    def show() -> None:
+        started.set()
+        outcome.append(bst("show", "--format", "%{state}", "all.bst"))
+        proceed.set()
+
+    thread = threading.Thread(target=show)
+    thread.start()
+    started.wait(10)
+    while not proceed.wait(0.001):
+        if bst_sessions(bst.store.cachedir):
+            expire(bst.store, Limits(quota=1))
+    thread.join()
+    # Whatever was removed, it was before BuildStream asked for it: each answer holds.
+    states = outcome[0].split()
+    cache = ArtifactCache(bst.store)
+    for element, state in zip(("deep er/tree.bst", "all.bst"), states):
+        artifact = cache.lookup("demo", element, bst.show("full-key", element))
+        assert (artifact is not None and cache.is_cached(artifact)) == (state == "cached")
