@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -45,12 +45,14 @@ def audit(
     reducers: Mapping[type, Any] | None = None,
     budget: Budget | None = None,
     spawn: bool = True,
+    without: Mapping[str, Collection[str]] | None = None,
 ) -> Report:
     """Say what of the graph below ``obj`` can cross to a spawned process, at what cost, and what to do.
 
     ``name`` is what paths begin with; by default the class's name in lower case.  ``reducers`` are functions by class
     that the transport registers, as in a pickler's ``dispatch_table``.  With ``spawn``, an interpreter is spawned to
-    find the classes and load the dump, unless nothing in the graph could be missing there.
+    find the classes and load the dump, unless nothing in the graph could be missing there.  ``without`` asks what if:
+    names of attributes, by class name (``module.Class``), that are looked past as if their class left them out.
     """
     start = time.perf_counter()
     budget = budget or Budget()
@@ -61,7 +63,7 @@ def audit(
     deadline = time.monotonic() + budget.seconds
 
     def walked(lost: Mapping[int, Fault]) -> Graph:
-        graph = walk(obj, name, protocol=protocol, reducers=table, budget=budget, lost=lost)
+        graph = walk(obj, name, protocol=protocol, reducers=table, budget=budget, lost=lost, without=without)
         with HookTimer(deadline) as timer:
             try:
                 cycles.find_circles(graph, protocol, table, timer)
@@ -202,12 +204,13 @@ def _dump(
         return _Dump(None, None)
     best = None
     data = None
+    getstates = proposals.getstates_without(graph.plans.values())
     until = time.perf_counter() + _REPEAT_SECONDS
     with HookTimer(deadline) as timer:
         try:
             for _ in range(_REPEATS):
                 start = time.perf_counter()
-                data = timer.call(_dumps, obj, protocol, table)
+                data = timer.call(_dumps, obj, protocol, table, getstates)
                 taken = time.perf_counter() - start
                 best = taken if best is None else min(best, taken)
                 if time.perf_counter() > until or taken > _LONG_SECONDS:
@@ -223,10 +226,10 @@ def _dump(
     return _Dump(data, None if best is None or data is None else best * 1e6)
 
 
-def _dumps(obj: object, protocol: int, table: Mapping[type, Any]) -> bytes:
-    if table is copyreg.dispatch_table:
+def _dumps(obj: object, protocol: int, table: Mapping[type, Any], getstates: dict[int, Callable[[Any], Any]]) -> bytes:
+    if table is copyreg.dispatch_table and not getstates:
         return pickle.dumps(obj, protocol)
-    return proposals.dump_with(obj, {}, table, protocol)
+    return proposals.dump_with(obj, getstates, table, protocol)
 
 
 def _needs_spawn(graph: Graph) -> bool:

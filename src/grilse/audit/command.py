@@ -56,6 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     obj.add_argument("--nodes", type=_positive, help="objects to look at, at most")
     obj.add_argument("--seconds", type=float, help="seconds to take, at most")
     obj.add_argument("--every", action="store_true", help="list blockers of one pattern one by one")
+    obj.add_argument(
+        "--without",
+        metavar="MODULE.CLASS.ATTRIBUTE",
+        action="append",
+        default=[],
+        help="what if this attribute were left out of the state",
+    )
     obj.add_argument("--no-spawn", action="store_true", help="spawn no interpreter to load in")
     obj.add_argument("--max-bytes", type=_positive, help="more bytes than this count as not crossing")
     _output_options(obj)
@@ -108,7 +115,11 @@ def _object(options: argparse.Namespace) -> int:
         budget = replace(budget, nodes=options.nodes)
     if options.seconds is not None:
         budget = replace(budget, seconds=options.seconds)
-    report = audit(target, name=options.name, budget=budget, spawn=not options.no_spawn)
+    without: dict[str, list[str]] = {}
+    for dotted in options.without:
+        cls, _, attribute = dotted.rpartition(".")
+        without.setdefault(cls, []).append(attribute)
+    report = audit(target, name=options.name, budget=budget, spawn=not options.no_spawn, without=without)
     status = _write(render(report, options.format, every=options.every), options.output)
     if status != CROSSES:
         return status

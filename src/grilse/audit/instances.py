@@ -6,7 +6,7 @@ Knows nothing of the order in which a walk goes, nor of the builtin containers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from types import FunctionType, MethodType
 from typing import Any
@@ -30,7 +30,7 @@ _COMPOUND_BYTES = 2**24
 class Asking:
     """Looks into instances for one walk."""
 
-    __slots__ = ("_graph", "_ledger", "_look_into_compounds", "_reducers", "_walk")
+    __slots__ = ("_graph", "_ledger", "_look_into_compounds", "_reducers", "_walk", "_without")
 
     def __init__(
         self,
@@ -38,20 +38,26 @@ class Asking:
         reducers: Mapping[type, Any],
         look_into_compounds: bool,
         walk: Callable[..., Graph],
+        without: Mapping[str, Collection[str]],
     ) -> None:
-        """``walk`` is the function that walks a graph, for those that are looked at by themselves first."""
+        """Begin.
+
+        ``without`` are attributes to look past, by class name; ``walk`` is the function that walks a graph, for those
+        that are looked at by themselves first.
+        """
         self._ledger = ledger
         self._graph = ledger.graph
         self._reducers = reducers
         self._look_into_compounds = look_into_compounds
         self._walk = walk
+        self._without = without
 
     def instance(self, index: int, obj: Any, cls: type) -> int:
         """Look into an instance; the bytes that pickle writes for it, objects of their own not counted."""
         graph = self._graph
         plan = graph.plans.get(id(cls))
         if plan is None:
-            plan = plan_for(obj, self._ledger.protocol, self._reducers, self._ledger.timer)
+            plan = plan_for(obj, self._ledger.protocol, self._reducers, self._ledger.timer, self._without)
             graph.plans[id(cls)] = plan
             if plan.custom_setstate or plan.how is not How.PLAIN or _makes_anew(cls):
                 graph.inert = False
@@ -66,7 +72,7 @@ class Asking:
                 return self._ask(index, obj, plan)
             size = self._ledger.name(index, _EARLY_PART, ".__class__", cls) + 3
             if state:
-                size += 1 + self._attributes(index, state)
+                size += 1 + self._attributes(index, _but(state, plan.without) if plan.without else state)
             return size + self._slots(index, obj, plan, bool(state)) if plan.slots else size
         if how is How.CALL:
             return self._ask(index, obj, plan)
@@ -110,6 +116,8 @@ class Asking:
         names: list[str] = []
         values: list[Any] = []
         for name in plan.slots:
+            if name in plan.without:
+                continue
             try:
                 value = getattr(obj, name)
             except AttributeError:
@@ -132,6 +140,7 @@ class Asking:
             budget=Budget(nodes=_COMPOUND_NODES, bytes=_COMPOUND_BYTES, seconds=left),
             look_into_compounds=True,
             stop_at_fault=True,
+            without=self._without,
         )
         if not part.faults:
             return False
@@ -226,6 +235,10 @@ class Asking:
             place += len(batch)
             if time.monotonic() > ledger.deadline:
                 raise ledger.full(f"{ledger.budget.seconds:g} seconds are over")
+
+
+def _but(state: dict[Any, Any], without: frozenset[str]) -> dict[Any, Any]:
+    return {name: value for name, value in state.items() if type(name) is not str or name not in without}
 
 
 def _argument_labels(obj: Any, found: Reduction) -> Iterable[str]:

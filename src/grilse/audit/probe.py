@@ -78,10 +78,13 @@ def _load(load: dict[str, Any]) -> dict[str, Any]:
         value = loads(data)
         first = time.perf_counter() - start
         print_of = None
+        lines: list[str] = []
         if load["fingerprint"] is not None:
-            from .fingerprint import fingerprint
+            from .fingerprint import fingerprint, trail
 
             print_of = fingerprint(value, load["dropped"], load["fingerprint"])
+            if load["trail"]:
+                lines = [line for line, _ in trail(value, load["dropped"], load["trail"])]
         best = first
         until = time.perf_counter() + _REPEAT_SECONDS
         for _ in range(_REPEATS - 1):
@@ -93,4 +96,4 @@ def _load(load: dict[str, Any]) -> dict[str, Any]:
         del value
     except BaseException as error:  # noqa: BLE001 - loading runs code of the audited program
         return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc(limit=-8)}
-    return {"error": None, "first_us": first * 1e6, "us": best * 1e6, "fingerprint": print_of}
+    return {"error": None, "first_us": first * 1e6, "us": best * 1e6, "fingerprint": print_of, "trail": lines}

@@ -9,16 +9,17 @@ from __future__ import annotations
 import copyreg
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType, ModuleType
 from typing import Any
 
 from .graph import SHIFT, STEP_MASK, Graph, Step
 from .model import AttributeChange, Cause, Remedy
-from .names import Fault, GlobalName, find_global, qualname_of, type_name
+from .names import Fault, GlobalName, find_global, is_a, qualname_of, type_name
 from .probe import compile_method
-from .reduction import How
+from .reduction import How, Plan
 from .remedies import advice_for
 
 # Passes over the graph until no attribute more is found to be in the way.
@@ -66,31 +67,46 @@ def sketches_of(graph: Graph) -> list[Sketch]:
         return []
     blocked = _blocked(graph)
     edges = _edges(graph)
-    cuts: dict[tuple[int, str], _Cut] = {}
-    for _ in range(_PASSES):
-        more = _cuts(graph, edges, blocked, cuts)
-        if not more:
-            break
-        cuts.update(more)
-    by_class: dict[int, dict[str, _Cut]] = {}
-    for (cls, attribute), cut in cuts.items():
-        by_class.setdefault(cls, {})[attribute] = cut
     first: dict[int, int] = {}
     for index, obj in enumerate(graph.objects):
         first.setdefault(id(type(obj)), index)
+    # The first instance of each class is looked at by itself as well: also of one that cannot be found, for what would
+    # be in the way once it can, and of one that is reached only through what is held back.
+    starts = {0}
+    starts.update(
+        index
+        for index, fault in blocked.items()
+        if fault.cause is Cause.CLASS_NOT_IMPORTABLE and _is_first(graph, first, index)
+    )
+    cuts: dict[tuple[int, str], _Cut] = {}
+    for _ in range(_PASSES):
+        more = _cuts(graph, edges, blocked, cuts, starts)
+        if not more:
+            break
+        cuts.update(more)
+        starts.update(first[cls] for cls, _ in more)
+    by_class: dict[int, dict[str, _Cut]] = {}
+    for (cls, attribute), cut in cuts.items():
+        by_class.setdefault(cls, {})[attribute] = cut
     found = [_sketch(graph, first[key], attributes) for key, attributes in by_class.items()]
     return sorted(found, key=lambda sketch: sketch.index)
+
+
+def _is_first(graph: Graph, first: Mapping[int, int], index: int) -> bool:
+    return first[id(type(graph.objects[index]))] == index
 
 
 def _blocked(graph: Graph) -> dict[int, Fault]:
     """The objects that cannot cross whatever state they send: the blockers, and instances of blocked classes."""
     blocked = {index: faults[0] for index, faults in graph.faults.items() if not _is_method(faults)}
-    for index in list(blocked):
-        if not _is_own_class(graph.origins[index], graph.labels[index]):
-            continue
-        fault = blocked.pop(index)
-        blocked[graph.parent(index)] = fault
-        for place in graph.references_to({index}).get(index, ()):
+    classes = [index for index in blocked if is_a(graph.objects[index], type)]
+    references = graph.references_to(set(classes))
+    for index in classes:
+        # Both the class and its instances, by whichever reference they are reached.
+        fault = blocked[index]
+        if _is_own_class(graph.origins[index], graph.labels[index]):
+            blocked[graph.parent(index)] = fault
+        for place in references.get(index, ()):
             if _is_own_class(graph.more_origins[place], graph.more_labels[place]):
                 blocked[graph.more_origins[place] >> SHIFT] = fault
     return blocked
@@ -115,15 +131,19 @@ def _edges(graph: Graph) -> dict[int, list[_Edge]]:
 
 
 def _cuts(
-    graph: Graph, edges: dict[int, list[_Edge]], blocked: Mapping[int, Fault], cuts: Mapping[tuple[int, str], _Cut]
+    graph: Graph,
+    edges: dict[int, list[_Edge]],
+    blocked: Mapping[int, Fault],
+    cuts: Mapping[tuple[int, str], _Cut],
+    starts: set[int],
 ) -> dict[tuple[int, str], _Cut]:
-    """The attributes, by class, through which what is blocked is still reached, besides those already cut."""
+    """The attributes, by class, through which what is blocked is reached from the starts, besides those already cut."""
     more: dict[tuple[int, str], _Cut] = {}
     # By object: the nearest attribute above it, and the instance that holds that.
-    seen: dict[int, tuple[tuple[int, str] | None, int]] = {0: (None, 0)}
-    waiting = [0]
+    seen: dict[int, tuple[tuple[int, str] | None, int]] = {start: (None, start) for start in starts}
+    waiting = sorted(starts)
     for index in waiting:
-        if index in blocked and index:
+        if index in blocked and index not in starts:
             continue
         cls = id(type(graph.objects[index]))
         for edge in edges.get(index, ()):
@@ -240,6 +260,20 @@ def getstates_of(sketches: list[Sketch]) -> dict[int, Callable[[Any], Any]]:
     return {
         id(sketch.cls): compile_method(sketch.getstate, "__getstate__") for sketch in sketches if not sketch.problem
     }
+
+
+def getstates_without(plans: Iterable[Plan]) -> dict[int, Callable[[Any], Any]]:
+    """A ``__getstate__`` for each class some of whose attributes are to be looked past, by the class's id."""
+    return {id(plan.cls): partial(_state_without, plan) for plan in plans if plan.without}
+
+
+def _state_without(plan: Plan, obj: Any) -> dict[str, Any] | tuple[Any, dict[str, Any]]:
+    own = object.__getattribute__(obj, "__dict__") if plan.has_dict else {}
+    state = {name: value for name, value in own.items() if name not in plan.without}
+    if not plan.slots:
+        return state
+    held = [name for name in plan.slots if name not in plan.without and hasattr(obj, name)]
+    return state or None, {name: getattr(obj, name) for name in held}
 
 
 def dump_with(

@@ -7,7 +7,7 @@ of the graph.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import CodeType, FunctionType, GetSetDescriptorType
@@ -42,6 +42,8 @@ class Plan:
     compound: Cause | None = None
     fault: Fault | None = None
     load_fault: Fault | None = None
+    # Attributes that are to be looked past, as if no instance held them.
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,19 @@ class Reduction:
 _OBJECT_HOOKS = {
     name: object.__dict__[name] for name in ("__reduce_ex__", "__reduce__", "__getstate__", "__getattribute__")
 }
+# Classes whose attributes are the number of a descriptor of this process, and which pickle takes for plain.
+_NUMBERED = ("multiprocessing.connection._ConnectionBase", "multiprocessing.connection.Listener")
+_NONE: frozenset[str] = frozenset()
 _OBJECT_CLASS = object.__dict__["__class__"]
 
 
-def plan_for(obj: Any, protocol: int, reducers: Mapping[type, Any], timer: HookTimer) -> Plan:
+def plan_for(
+    obj: Any,
+    protocol: int,
+    reducers: Mapping[type, Any],
+    timer: HookTimer,
+    without: Mapping[str, Collection[str]],
+) -> Plan:
     """The plan for the class of ``obj``; asks ``obj`` itself once, if the class reduces by default."""
     cls = type(obj)
     compound = sort_of(cls) if is_compound(cls) else None
@@ -116,6 +127,9 @@ def plan_for(obj: Any, protocol: int, reducers: Mapping[type, Any], timer: HookT
         custom_setstate=custom_setstate,
         compound=compound,
         load_fault=_meaning_fault(cls) or _new_fault(cls, 0),
+        without=frozenset(name for base in mro_of(cls) for name in without.get(type_name(base), ()))
+        if without
+        else _NONE,
     )
 
 
@@ -135,7 +149,7 @@ def _reduces_by_default(cls: type) -> bool:
 
 def _meaning_fault(cls: type) -> Fault | None:
     """Why a state that pickle takes for plain means nothing in another process; None if it may mean something."""
-    if sort_of(cls) is Cause.SOCKET:
+    if any(type_name(base) in _NUMBERED for base in mro_of(cls)):
         return Fault(Cause.SOCKET, "pickle sends the number of its descriptor, which is another's there", Stage.LOAD)
     return None
 

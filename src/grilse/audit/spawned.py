@@ -32,13 +32,15 @@ class Change:
 class Load:
     """Bytes to load there; ``fingerprint`` is the most objects to look at to compare, or None not to compare.
 
-    ``dropped`` are the attributes, by class name, that are left out of the comparison.
+    ``dropped`` are the attributes, by class name, that are left out of the comparison.  ``trail`` is of how many
+    objects to say what was compared.
     """
 
     data: bytes
     changes: tuple[Change, ...] = ()
     fingerprint: int | None = None
     dropped: dict[str, list[str]] | None = None
+    trail: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Loaded:
     first_us: float | None = None
     us: float | None = None
     fingerprint: str | None = None
+    trail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def ask(names: list[tuple[str, str]], loads: list[Load], time_limit: float = TIM
                     ],
                     "fingerprint": load.fingerprint,
                     "dropped": load.dropped or {},
+                    "trail": load.trail,
                 }
             )
         request_path, reply_path = os.path.join(folder, "request.json"), os.path.join(folder, "reply.json")
@@ -103,6 +107,7 @@ def _loaded(reply: dict[str, Any]) -> Loaded:
         reply.get("first_us"),
         reply.get("us"),
         reply.get("fingerprint"),
+        tuple(reply.get("trail", ())),
     )
 
 

@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from . import proposals, spawned
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, first_difference
 from .graph import Graph
 from .model import Proposal
 from .names import GlobalName, describe, type_name
 
 # Objects that are compared, at most, between a proposed state and what is loaded of it.
 _COMPARED = 200_000
+# Objects among which the first difference is looked for, if there is one.
+_TRAILED = 50_000
 
 
 def proposals_of(
@@ -38,7 +40,9 @@ def proposals_of(
     outcomes: dict[int, str] = {}
     tried: list[tuple[int, spawned.Load, float, str]] = []
     for place, sketch in enumerate(sketches):
-        problem = sketch.problem or lost.get(id(sketch.cls))
+        problem = sketch.problem
+        if problem is None and id(sketch.cls) in lost:
+            problem = f"its class is not found in a spawned interpreter: {lost[id(sketch.cls)]}"
         if problem is None and not spawn:
             problem = "no interpreter was to be spawned"
         if problem is not None:
@@ -59,8 +63,17 @@ def proposals_of(
         place: _blank(graph, sketch, outcomes.get(place) or answer.problem or "")
         for place, sketch in enumerate(sketches)
     }
+    unequal = []
     for (place, load, taken, expected), loaded in zip(tried, answer.loads):
         found[place] = _judged(found[place], load, taken, expected, loaded)
+        if loaded.error is None and not found[place].verified:
+            unequal.append((place, replace(load, trail=_TRAILED)))
+    if unequal:
+        again = spawned.ask([], [load for _, load in unequal])
+        for (place, _), loaded in zip(unequal, again.loads):
+            obj = graph.objects[sketches[place].index]
+            where = first_difference(obj, dropped, _TRAILED, list(loaded.trail))
+            found[place] = replace(found[place], detail=f"{found[place].detail}: {where}")
     return tuple(found.values())
 
 

@@ -8,7 +8,7 @@ object of the audited program, and changes none.  Knows nothing of what is then 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pickle import PickleBuffer, dumps
 from types import FunctionType
 from typing import Any
@@ -46,13 +46,14 @@ def walk(
     look_into_compounds: bool = False,
     stop_at_fault: bool = False,
     lost: Mapping[int, Fault] | None = None,
+    without: Mapping[str, Collection[str]] | None = None,
 ) -> Graph:
     """The graph below ``root``, as far as the budget goes; what was left out is in its ``left_out``.
 
     ``reducers`` are functions by class, as in a pickler's ``dispatch_table``.  Things that are written in Python but
     best called by one name are looked into only with ``look_into_compounds``; with ``stop_at_fault`` the walk ends
     soon after the first thing that cannot cross.  ``lost`` are classes and functions, by their ids, that a spawned
-    interpreter has been found not to find.
+    interpreter has been found not to find; ``without`` are attributes to look past, by class name.
     """
     deadline = time.monotonic() + budget.seconds
     graph = Graph(name)
@@ -65,7 +66,9 @@ def walk(
                 graph.own.append(size)
                 graph.atoms.append(0)
             else:
-                _run(ledger, instances.Asking(ledger, reducers, look_into_compounds, walk), stop_at_fault)
+                _run(
+                    ledger, instances.Asking(ledger, reducers, look_into_compounds, walk, without or {}), stop_at_fault
+                )
                 graph.own[0] += size
         except Full:
             pass

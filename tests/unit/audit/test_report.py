@@ -168,3 +168,15 @@ def test_the_audited_classes_are_left_as_they_were() -> None:
     instance.a = 1
     audit([instance], spawn=False)
     assert set(vars(Fresh)) == before
+
+
+def test_what_if_an_attribute_were_left_out_can_be_asked() -> None:
+    root = Box(lock=threading.Lock(), rest=[Slotted(), Record("x", 1)])
+    root.rest[0].left = threading.Lock()
+    root.rest[0].right = 5
+    names = {f"{Box.__module__}.Box": ["lock"], f"{Slotted.__module__}.Slotted": ["left"]}
+    report = audit(root, without=names)
+    assert report.crosses is True
+    assert report.bytes_measured
+    assert audit(root, without={f"{Box.__module__}.Box": ["lock"]}, spawn=False).blockers[0].path == "box.rest[0].left"
+    assert root.rest[0].right == 5
