@@ -140,8 +140,15 @@ class Pipeline:
             self._warn(f"No elements matched the glob expression: {pattern}")
         return found
 
-    def load_elements(self, names: Iterable[str], excepted: Iterable[str] = ()) -> list[ResolvedElement]:
+    def load_elements(
+        self, names: Iterable[str], excepted: Iterable[str] = (), *, complete: bool = True
+    ) -> list[ResolvedElement]:
         """Load and resolve elements with everything below them; `excepted` are left out of selections.
+
+        Args:
+            names: element names.
+            excepted: likewise.
+            complete: see `LoadSession.finish`.
 
         Raises:
             GrilseError: whatever is wrong with any of them.
@@ -156,7 +163,7 @@ class Pipeline:
                 phase.detail = f"{count} subtasks processed"
             with reporter.span("Resolving elements") as phase:
                 resolved = planner.resolver.resolve(loaded)
-                planner.finish()
+                planner.finish(complete=complete)
                 phase.detail = f"{count} of {count} subtasks processed"
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
@@ -191,14 +198,16 @@ class Pipeline:
             return list(names)
         return [source_element(self, element).full_name for element in found]
 
-    def load_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> list[ResolvedElement]:
-        """Load the elements that a command line names, or the default targets.
+    def load_targets(
+        self, names: Sequence[str], excepted: Sequence[str] = (), *, complete: bool = True
+    ) -> list[ResolvedElement]:
+        """Load the elements that a command line names, or the default targets; `complete` as for `load_elements`.
 
         Raises:
             GrilseError: whatever is wrong.
         """
         left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
-        targets = self.load_elements(self.targets_of(names).elements, left_out)
+        targets = self.load_elements(self.targets_of(names).elements, left_out, complete=complete)
         if not self.strict:
             self.states.require(targets)
         return targets

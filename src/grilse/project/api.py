@@ -116,14 +116,19 @@ class LoadSession:
             self._count += len(sort_elements(elements, self._count))
         return elements
 
-    def finish(self) -> None:
+    def finish(self, *, complete: bool = True) -> None:
         """Check what only shows when everything is loaded, plugins included: projects loaded more than once.
+
+        Args:
+            complete: whether the configuration of every project must be sound; what only works on junctions, whose
+                subprojects may not be there yet, does not need it.
 
         Raises:
             LoadError: CONFLICTING_JUNCTION, or what is wrong with a project's configuration.
         """
-        for project in list(self.context.projects):
-            project.ensure_fully_loaded()
+        if complete:
+            for project in list(self.context.projects):
+                project.ensure_fully_loaded()
         self.context.check_conflicts()
 
     def close(self) -> None:

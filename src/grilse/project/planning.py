@@ -76,13 +76,13 @@ class Planner:
         self.finish()
         return resolved
 
-    def finish(self) -> None:
-        """Check and tell what only shows when everything is loaded and resolved.
+    def finish(self, *, complete: bool = True) -> None:
+        """Check and tell what only shows when everything is loaded and resolved; see `LoadSession.finish`.
 
         Raises:
             LoadError: CONFLICTING_JUNCTION, or what is wrong with a project's configuration.
         """
-        self.session.finish()
+        self.session.finish(complete=complete)
         self._warn_redundant()
 
     @property

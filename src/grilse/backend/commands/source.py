@@ -58,7 +58,7 @@ def track(session: Session, action: SourceTrack) -> int:
     pipeline = Pipeline(session)
     with pipeline.working(("track",)):
         pipeline.open_project()
-        targets = pipeline.load_targets(action.targets, action.except_)
+        targets = pipeline.load_targets(action.targets, action.except_, complete=False)
         elements = _trackable(pipeline, targets, action.deps, cross_junctions=action.cross_junctions)
         tell_pipeline(pipeline, targets, elements)
 
