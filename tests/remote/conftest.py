@@ -10,6 +10,7 @@ import pytest
 
 from tests.oracle.compare import oracle_from
 from tests.oracle.tools import Oracle
+from tests.remote.buildgrid import buildgrid, find_buildgrid, find_postgres
 from tests.remote.servers import Server, casd, find_casd
 
 
@@ -36,3 +37,15 @@ def oracle() -> Oracle:
     if found is None:
         pytest.skip("GRILSE_ORACLE names no bst")
     return found
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running BuildGrid without bots."""
+    bgd, postgres = find_buildgrid(), find_postgres()
+    if bgd is None:
+        pytest.skip("BuildGrid is not installed (GRILSE_BUILDGRID names its bgd)")
+    if postgres is None:
+        pytest.skip("PostgreSQL is not installed, which BuildGrid needs")
+    with buildgrid(bgd, postgres, tmp_path_factory.mktemp("grid")) as server:
+        yield server

@@ -194,6 +194,17 @@ class Connection:
             watch.stop()
             call.cancel()
 
+    def pause(self, seconds: float) -> None:
+        """Wait before something is tried again; `cancel` ends the wait.
+
+        Raises:
+            CallFailed: cancelled (code ``CANCELLED``).
+        """
+        era = self._era
+        self._interrupt.wait(seconds)
+        if era != self._era:
+            raise CallFailed("The request", self.url, "CANCELLED", "")
+
     def cancel(self) -> None:
         """Cancel everything under way; the connection can be used again afterwards."""
         with self._lock:

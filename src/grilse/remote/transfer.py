@@ -297,7 +297,8 @@ def push_blobs(connection: Connection, store: Store, digests: Iterable[Digest], 
         CallFailed, RemoteSilent: the remote does not answer, or refuses (reason ``cache-too-full``: no space).
         CasError: a blob that the remote lacks is not here either (reason ``missing-blob``).
     """
-    unique = [digest for digest in dict.fromkeys(digests) if digest != EMPTY]
+    # The empty blob is no exception: some servers want to be given it.
+    unique = list(dict.fromkeys(digests))
     lacking: list[Digest] = []
     for start in range(0, len(unique), cas.DIGESTS_PER_REQUEST):
         lacking += cas.find_missing(connection, unique[start : start + cas.DIGESTS_PER_REQUEST])

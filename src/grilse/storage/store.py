@@ -16,9 +16,9 @@ import itertools
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from grilse.platform.files import BLOB_MODE, NEW, NEW_READABLE, READ, clone_or_copy
 from grilse.protocol.errors import CasError
@@ -80,6 +80,20 @@ class Incoming:
         return Digest(self._hash.hexdigest(), self.size)
 
 
+class Supplier(Protocol):
+    """Brings blobs into a store that are somewhere else, for instance the outputs of a build on another machine."""
+
+    def supply(self, digest: Digest) -> bool:
+        """Bring one blob; whether it is in the store now."""
+
+    def supply_trees(self, trees: Sequence[Digest]) -> None:
+        """Bring all that is missing of trees.
+
+        Raises:
+            RemoteError: it is nowhere to be had.
+        """
+
+
 class Store:
     """The store below a cache directory.
 
@@ -87,10 +101,14 @@ class Store:
 
     Args:
         cachedir: bst's ``cachedir``; the store is its ``cas`` directory.
+
+    Attributes:
+        supplier: brings blobs that are read and not here, or None.  What the store says is here is here without it.
     """
 
     def __init__(self, cachedir: str) -> None:
         self.cachedir = cachedir
+        self.supplier: Supplier | None = None
         self.objects = os.path.join(cachedir, "cas", "objects")
         self.tmpdir = os.path.join(cachedir, "cas", "tmp")
         self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
@@ -130,7 +148,7 @@ class Store:
         try:
             file = open(path, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
         except FileNotFoundError:
-            if digest == EMPTY and self._restore_empty():
+            if (digest == EMPTY and self._restore_empty()) or self._supplied(digest):
                 return self.open(digest)
             raise _missing(digest) from None
         except OSError as error:
@@ -139,6 +157,15 @@ class Store:
             file.close()
             raise _missing(digest)
         return file
+
+    def complete(self, trees: Sequence[Digest]) -> None:
+        """Bring what is missing of trees, if there is a supplier.
+
+        Raises:
+            RemoteError: it is nowhere to be had.
+        """
+        if self.supplier is not None:
+            self.supplier.supply_trees(trees)
 
     def read(self, digest: Digest, *, verify: bool = False) -> bytes:
         """The content of a blob.
@@ -281,6 +308,9 @@ class Store:
         return [digest for digest in digests if not self._use(digest) and not self.contains(digest)]
 
     # Private
+
+    def _supplied(self, digest: Digest) -> bool:
+        return self.supplier is not None and self.supplier.supply(digest)
 
     def _remember(self, digest: Digest, listing: Listing) -> None:
         """Keep a decoded directory, within the budget."""
