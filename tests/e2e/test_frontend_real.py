@@ -73,6 +73,10 @@ def test_results_are_shown_on_a_terminal_as_they_are(start: Start) -> None:
     terminal = start("show", "--format", "%{name} %{state}", "all.bst")
     assert terminal.wait_end() == 0
     assert terminal.text == "a.bst buildable\nall.bst waiting"
+    assert terminal.screen.buffer[0][0].fg == "blue"
+    plain = start("--no-colors", "show", "--format", "%{name}", "all.bst")
+    assert plain.wait_end() == 0
+    assert not re.search(rb"\x1b\[[0-9;]*m", plain.received)
 
 
 def test_a_failure_is_asked_about_and_the_log_can_be_read(start: Start) -> None:

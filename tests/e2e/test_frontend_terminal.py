@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -400,3 +401,49 @@ def test_logs_of_artifacts_are_read_page_by_page(on_terminal: OnTerminal) -> Non
     terminal.press(b"\r")
     assert terminal.wait_end() == 0
     assert terminal.restored
+
+
+def test_leaving_by_the_quit_key_leaves_the_terminal_in_order(on_terminal: OnTerminal) -> None:
+    terminal = on_terminal(WAITS, "build")
+    terminal.wait_for("Running commands")
+    terminal.press(b"\x1c")
+    assert terminal.wait_end() == 131
+    assert terminal.restored
+    assert not terminal.screen.cursor.hidden
+    assert "Running commands" not in terminal.text
+
+
+def test_the_terminal_is_in_order_after_the_frontend_itself_has_crashed(
+    fake_environment: Callable[[str], dict[str, str]],
+) -> None:
+    # A display that fails at the first failure of a job.
+    program = """
+import sys
+from grilse.frontend.display import live
+def broken(event, model, look):
+    raise RuntimeError("a bug in the display")
+live.job_lines = broken
+from grilse.__main__ import entry
+sys.argv = ["grilse", "build"]
+entry()
+"""
+    script = (
+        BUILD
+        + """
+def play(stage):
+    begin(stage)
+    time.sleep(0.6)
+    fail(stage)
+    stage.wait_for(r.Terminate)
+"""
+    )
+    terminal = VirtualTerminal([sys.executable, "-c", program], fake_environment(script))
+    try:
+        terminal.wait_for("Running commands")
+        assert terminal.wait_end() == 1
+        assert "a bug in the display" in terminal.text
+        assert "Building" not in terminal.text
+        assert terminal.restored
+        assert not terminal.screen.cursor.hidden
+    finally:
+        terminal.close()

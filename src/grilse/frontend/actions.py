@@ -21,25 +21,28 @@ class Conflict(Exception):
     """Options that contradict each other; the text says which."""
 
 
-def request_of(parsed: Parsed, argv: tuple[str, ...], *, interactive: bool) -> Request:
+def request_of(parsed: Parsed, argv: tuple[str, ...], *, interactive: bool, colors: bool = False) -> Request:
     """The request that a command line makes.
 
     Args:
         parsed: the command line.
         argv: the same, as typed.
         interactive: somebody is there to answer prompts.
+        colors: results may carry colours.
 
     Raises:
         Conflict: options contradict each other.
         KeyError: the command is none of the backend's.
     """
-    return request_with(_ACTIONS[parsed.words](parsed.parameters), parsed, argv, interactive=interactive)
+    return request_with(_ACTIONS[parsed.words](parsed.parameters), parsed, argv, interactive=interactive, colors=colors)
 
 
-def request_with(action: Action, parsed: Parsed, argv: tuple[str, ...], *, interactive: bool) -> Request:
+def request_with(
+    action: Action, parsed: Parsed, argv: tuple[str, ...], *, interactive: bool, colors: bool = False
+) -> Request:
     """The request for an action, with the options before the command."""
     return Request(
-        invocation=_invocation(parsed.main, argv, interactive),
+        invocation=_invocation(parsed.main, argv, interactive=interactive, colors=colors),
         action=action,
         output_json=parsed.main.get("output") == "json",
     )
@@ -65,7 +68,7 @@ _SESSION_NAMES: dict[type, str] = {
 }
 
 
-def _invocation(main: _Parameters, argv: tuple[str, ...], interactive: bool) -> Invocation:
+def _invocation(main: _Parameters, argv: tuple[str, ...], *, interactive: bool, colors: bool) -> Invocation:
     events = events_file(main)
     return Invocation(
         argv=argv,
@@ -83,6 +86,7 @@ def _invocation(main: _Parameters, argv: tuple[str, ...], interactive: bool) -> 
         pull_buildtrees=True if main.get("pull_buildtrees") else None,
         cache_buildtrees=main.get("cache_buildtrees"),
         interactive=interactive,
+        colors=colors,
         verbose=main.get("verbose"),
         debug=main.get("debug"),
         error_lines=main.get("error_lines"),

@@ -6,7 +6,7 @@ Knows which part carries out which command; none of how.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -109,12 +109,21 @@ def _session(parsed: Parsed, arguments: list[str], backend: BackendProcess | Non
     from .actions import Conflict, request_of
     from .streams import look_at_streams
 
+    streams = look_at_streams(parsed.main)
+    colors = streams.colours and not (streams.json or streams.events)
     try:
-        request = request_of(parsed, tuple(arguments), interactive=look_at_streams(parsed.main).interactive)
+        request = request_of(parsed, tuple(arguments), interactive=streams.interactive, colors=colors)
     except Conflict as conflict:
         click.echo(f"ERROR: {conflict}", err=True)
         return FAILED
     return _conduct(parsed, request, backend)
+
+
+def _open_log_file(path: str) -> IO[str]:
+    # The console closes it; "-" is standard output, which is not ours to close.
+    if path == "-":
+        return open(1, "w", encoding="utf-8", closefd=False)
+    return open(path, "w", encoding="utf-8")
 
 
 def _conduct(parsed: Parsed, request: Request, backend: BackendProcess | None) -> int:
@@ -123,7 +132,7 @@ def _conduct(parsed: Parsed, request: Request, backend: BackendProcess | None) -
     # Whatever may still be wrong with the command line comes before the request: nothing must have been done then.
     path = parsed.main.get("log_file")
     try:
-        log_file = open(path, "w", encoding="utf-8") if path else None  # noqa: SIM115 - closed by the console
+        log_file = _open_log_file(path) if path else None
     except OSError as error:
         raise usage_error(parsed, f"The file of --log-file cannot be written: {error}") from None
     own = backend is None

@@ -63,6 +63,7 @@ class Console:
                 ),
                 paint,
                 session=session,
+                title=" ".join(parsed.words).capitalize(),
                 verbose=bool(main.get("verbose") or main.get("debug")),
                 quiet=bool(main.get("quiet")),
                 encoding=_encoding(),

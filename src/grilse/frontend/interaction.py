@@ -198,6 +198,8 @@ class Interaction:
                 self._interrupt(session)
             case "terminate" | "hangup":
                 self._stop(session)
+            case "abandon":
+                self._leave(session, 131)
             case "suspend":
                 self._suspend(session)
             case "continue":
@@ -230,11 +232,14 @@ class Interaction:
             self._screen.note("Stopping at once; interrupt again to leave.")
             session.send(requests.Terminate(hurry=True))
         else:
-            self.end()
-            session.backend.kill()
-            self._manners.leave(130)
+            self._leave(session, 130)
         if self._child is not None:
             self._child.program.terminate()
+
+    def _leave(self, session: Session, status: int) -> None:
+        self.end()
+        session.backend.kill()
+        self._manners.leave(status)
 
     def _suspend(self, session: Session) -> None:
         session.send(requests.Suspend())

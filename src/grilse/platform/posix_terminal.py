@@ -17,6 +17,7 @@ _MEANINGS = {
     signal.SIGINT: "interrupt",
     signal.SIGTERM: "terminate",
     signal.SIGHUP: "hangup",
+    signal.SIGQUIT: "abandon",
     signal.SIGTSTP: "suspend",
     signal.SIGCONT: "continue",
     signal.SIGWINCH: "resize",
@@ -83,8 +84,8 @@ class SignalPort:
             pass
 
     def take(self) -> list[str]:
-        """What has happened since, in order: "interrupt", "terminate", "hangup", "suspend", "continue", "resize"
-        or "child"."""
+        """What has happened since, in order: "interrupt", "terminate", "hangup", "abandon", "suspend", "continue",
+        "resize" or "child"."""
         try:
             data = self._here.recv(4096)
         except BlockingIOError:

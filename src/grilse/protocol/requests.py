@@ -41,6 +41,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
         pull_buildtrees: whether build trees are pulled with artifacts.
         cache_buildtrees: "always", "auto" or "never".
         interactive: whether somebody can answer prompts.
+        colors: whether a result that is text for people may carry colours.
         verbose, debug: amount of messages.
         error_lines, message_lines: lines of a log or detail shown.
         events: JSON Lines file that this session's events are appended to, or None.
@@ -61,6 +62,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     pull_buildtrees: bool | None = None
     cache_buildtrees: str | None = None
     interactive: bool = False
+    colors: bool = False
     verbose: bool | None = None
     debug: bool | None = None
     error_lines: int | None = None

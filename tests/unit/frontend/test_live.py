@@ -123,10 +123,12 @@ def test_a_result_without_a_line_feed_keeps_its_line() -> None:
         ],
         START + 1,
     )
+    assert "Loading elements" in stage.text
     stage.display.output(b"no line feed")
+    stage.play([e.JobStarted(time=START + 1, job=1, element="a.bst", key="", action="pull", log=None, worker=0)])
     stage.advance(START + 2)
     assert "no line feed\n" in stage.text
-    assert "Loading elements" in stage.text
+    assert "a.bst" in stage.text
     stage.display.finish(0)
     assert stage.text.strip() == "no line feed"
 

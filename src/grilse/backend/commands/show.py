@@ -89,9 +89,23 @@ def show(session: Session, action: Show) -> int:
     if session.request.output_json:
         session.reporter.values([_as_data(view) for view in views])
     else:
-        session.reporter.output(form.report(views) + "\n")
+        style = _coloured if session.request.invocation.colors else None
+        session.reporter.output(form.report(views, style) + "\n")
     pipeline.close()
     return 0
+
+
+# Select Graphic Rendition parameters (ECMA-48) of symbols, and of the values of the symbol "state".
+_COLOURS = {"name": "1;34", "kind": "36", "key": "33", "full-key": "33", "description": "33", "workspaced": "33"}
+_STATE_COLOURS = {"cached": "35", "junction": "35", "buildable": "32", "waiting": "34"}
+
+
+def _coloured(text: str, symbol: str, dim: bool) -> str:
+    colour = _STATE_COLOURS.get(text.strip(), "31") if symbol == "state" else _COLOURS.get(symbol)
+    if colour is None or not text.strip():
+        return text
+    dimmed = "2;" if dim and symbol in ("key", "full-key") else ""
+    return f"\x1b[{dimmed}{colour}m{text}\x1b[0m"
 
 
 def _as_data(view: ElementView) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class LiveDisplay:
         terminal: where to draw.
         paint: colours or none.
         session: name of the session ("Build"), or None for a command that is none.
+        title: what a command that is no session is called.
         verbose: show more kinds of messages.
         quiet: show only warnings, failures and the summary.
         encoding: of the terminal.
@@ -76,6 +77,7 @@ class LiveDisplay:
         paint: Paint,
         *,
         session: str | None,
+        title: str = "Working",
         verbose: bool = False,
         quiet: bool = False,
         encoding: str = "utf-8",
@@ -88,7 +90,7 @@ class LiveDisplay:
         self._session = session
         self._verbose = verbose
         self._quiet = quiet
-        self._look = Look(session, paint, Marks(encoding.lower().replace("-", "") == "utf8"))
+        self._look = Look(session, title, paint, Marks(encoding.lower().replace("-", "") == "utf8"))
         self._encoding = encoding
         self._history = history
         self._estimate = Estimate(MAIN_ACTIONS.get(session or "", ""))
@@ -96,11 +98,13 @@ class LiveDisplay:
         self._area = Area()
         self._pending: list[_Pending] = []
         self._question: list[str] = []
+        self._has_result = False
         self._dirty = False
         self._paused = False
         self._away = False
         self._resized = False
-        self._began: float | None = None
+        # Until then nothing but lines is drawn.
+        self._quiet_until: float | None = None
         self._last_frame = float("-inf")
         self._line_start = True
         # While suspended the clocks stand still: seconds to take off the time of day.
@@ -124,6 +128,7 @@ class LiveDisplay:
 
     def output(self, data: bytes) -> None:
         """Show a piece of the command's result; it is never left out."""
+        self._has_result = True
         self._pending.append(_Pending("", True, data))
         self._dirty = True
 
@@ -147,8 +152,8 @@ class LiveDisplay:
 
     def tick(self, now: float) -> float | None:
         """Draw if it is time to; seconds until it is, or None when nothing is to be drawn before something happens."""
-        if self._began is None:
-            self._began = now
+        if self._quiet_until is None:
+            self._quiet_until = now + QUIET_START
         if self._paused:
             return None
         if self._terminal.backlog() > 0:
@@ -156,7 +161,7 @@ class LiveDisplay:
             return None
         due = self._last_frame + (REDRAW_INTERVAL if self._dirty else CLOCK_INTERVAL)
         if not self._pending and not self._question:
-            due = max(due, self._began + QUIET_START)
+            due = max(due, self._quiet_until)
         if now < due:
             return due - now if self._dirty or self._area.height or self._active() else None
         if not self._dirty and not self._area.height and not self._active():
@@ -168,8 +173,10 @@ class LiveDisplay:
         return bool(self.model.running or self.model.spans or self.model.queues)
 
     def _draw(self, now: float) -> None:
-        begun = self._began is not None and now - self._began >= QUIET_START
-        wanted = (begun and not self._quiet) or self._question
+        begun = self._quiet_until is not None and now >= self._quiet_until
+        # Once there is a result, only jobs are worth an area below it.
+        idle = self._session is None and self._has_result and not self.model.running
+        wanted = (begun and not self._quiet and not idle) or self._question
         lines = self._area_lines() if wanted and not self._away else []
         self._put(self._above(self._budget(FRAME_TIME)), lines)
         self._dirty = False

@@ -46,11 +46,13 @@ class Look(NamedTuple):
 
     Attributes:
         session: name of the session ("Build"), or None for a command that is none.
+        title: what a command that is no session is called.
         paint: colours or none.
         marks: signs before lines.
     """
 
     session: str | None
+    title: str
     paint: Paint
     marks: Marks
 
@@ -136,7 +138,7 @@ def status_line(model: Model, now: float, left: float | None, look: Look) -> str
     elif not model.queues and model.spans:
         title = next(iter(model.spans.values())).name
     else:
-        title = TITLES.get(session or "", "Working")
+        title = TITLES.get(session or "", look.title)
     parts = []
     for queue in model.queues:
         settled = queue.processed + queue.skipped + queue.failed
