@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 
 from grilse.project.api import open_session
+from grilse.project.planning import Planner
 from grilse.protocol.errors import GrilseError
 from grilse.protocol.requests import Invocation
 
@@ -23,14 +24,15 @@ from .mutations import broken_project
 
 
 def load(directory: Path, home: Path) -> list[str]:
-    """Load `main.bst` of the project with all that it needs; the names of the elements."""
+    """Load and resolve `main.bst` of the project with all that it needs; the names of the elements."""
     config = home / "user.conf"
-    config.write_text(f"cachedir: {home}/cache\nlogdir: {home}/logs\n")
+    config.write_text(f"cachedir: {home}/cache\nlogdir: {home}/logs\nsourcedir: {home}/sources\n")
     invocation = Invocation(argv=(), directory=str(directory), config=str(config))
     session = open_session(invocation, dict(os.environ), warn=lambda message, detail: None, cached=False)
-    session.open_project()
-    elements = session.load(["main.bst"])
-    session.finish()
+    planner = Planner(session, say=lambda kind, text, detail, element: None, remember=False)
+    planner.open()
+    elements = planner.load(["main.bst"])
+    planner.close()
     return [element.name for element in elements]
 
 

@@ -29,6 +29,8 @@ SECONDS_LIMIT = 2.0
 MEMORY_LIMIT = 500_000_000
 # A process that says nothing for this long is taken to hang
 HANG_SECONDS = 20.0
+# A process is replaced after so many: plugins and what they keep add up
+SEEDS_PER_PROCESS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Child:
 
     def __init__(self) -> None:
         self._answers: queue.Queue[str] = queue.Queue()
+        self._asked = 0
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[str]:
@@ -99,12 +102,14 @@ class Child:
             self._replace()
             return Outcome(seed, "died", message=f"status {status}")
         outcome = Outcome(**json.loads(line))
-        if outcome.memory > MEMORY_LIMIT:
+        self._asked += 1
+        if outcome.memory > MEMORY_LIMIT or self._asked == SEEDS_PER_PROCESS:
             self._replace()  # its memory would be held against the seeds that follow
         return outcome
 
     def _replace(self) -> None:
         self.close()
+        self._asked = 0
         self._answers = queue.Queue()
         self._process = self._start()
 

@@ -513,7 +513,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         }
 
     def _missing(self, key: str) -> LoadError:
-        return _invalid(self, f"key '{key}' is required but missing")
+        return _invalid(self, f"Dictionary did not contain expected key '{key}'")
 
 
 _NODE_TYPES: Final = frozenset((ScalarNode, SequenceNode, MappingNode))

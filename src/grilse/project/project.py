@@ -457,7 +457,7 @@ def _check_min_version(config: MappingNode) -> None:
     scalar = config.get_scalar("min-version", None)
     if scalar.is_none():
         raise LoadError(
-            "key 'min-version' is required but missing",
+            "Dictionary did not contain expected key 'min-version'",
             reason=LoadErrorReason.INVALID_DATA,
             detail="A project of BuildStream 1 has none, and needs BuildStream 1.",
             where=str(config.get_provenance()),

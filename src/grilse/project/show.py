@@ -99,14 +99,19 @@ class Format:
         return bool(self.symbols & STATE_SYMBOLS)
 
     def report(self, views: Iterable[View], style: Style | None = None) -> str:
-        """The text for all elements, without the line break at its end.
+        """The text for all elements, without the line breaks that the format ends with.
 
         Raises:
             StreamError: a format spec does not fit.
             GrilseError: what goes wrong when states or keys are found.
         """
-        lines = [self.line(view, style) for view in views]
-        return "\n".join(lines).rstrip("\n")
+        text = "\n".join([self.line(view, style) for view in views])
+        if not self.symbols:
+            return text.rstrip("\n")
+        # Line breaks at the end are dropped if the format has them, but not if a value has them.
+        last = self._parts[-1]
+        assert isinstance(last, str)
+        return text[: len(text) - len(last) + len(last.rstrip("\n"))]
 
     def line(self, view: View, style: Style | None = None) -> str:
         """The text for one element; raises as `report` does."""

@@ -63,8 +63,11 @@ def test_specs(element: LoadElement) -> None:
 
 
 def test_documents(element: LoadElement) -> None:
-    assert shown(element, "%{vars}%{env}", variables={"a": "b"}, environment={}) == "a: b\n{}"
-    assert shown(element, "%{source-info}", source_info=[]) == "[]"
+    assert shown(element, "%{vars}%{env}", variables={"a": "b"}, environment={}) == "a: b\n{}\n"
+    assert shown(element, "%{source-info}", source_info=[]) == "[]\n"
+    assert shown(element, "%{source-info}\n\n", source_info=[]) == "[]\n"
+    assert shown(element, "%{name}\nend\n") == "a.bst\nend"
+    assert shown(element, "text\n") == "text"
     assert shown(element, "%{source-info}|", source_info=[]) == "[]\n|"
 
 
