@@ -41,12 +41,12 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
             pipeline.open_project()
             target = default_target(pipeline)
         subject = _subject(pipeline, target, action.deps)
-        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
-        if subject.element is not None:
-            _make_cached(pipeline, subject.element, action.deps, remotes)
         tar = action.tar
         directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
         check_writable(directory, tar, force=action.force)
+        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
+        if subject.element is not None:
+            _make_cached(pipeline, subject.element, action.deps, remotes)
         with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
             path = os.path.join(scratch, "archive.tar") if tar == "-" else os.path.abspath(tar) if tar else None
             item, ref = _item(pipeline, subject)
