@@ -76,6 +76,14 @@ def test_the_death_of_the_backend_is_an_error_for_machines_too(run_fake: Run, tm
     assert "exit status 3" in last["message"]
 
 
+def test_the_death_of_the_backend_is_in_the_json_document_and_the_lines_too(run_fake: Run) -> None:
+    script = "def play(stage): raise SystemExit(3)"
+    document = json.loads(run_fake(script, "--output", "json", "build").stdout)
+    assert (document["status"], document["error"]["reason"]) == (255, "backend-died")
+    lines = run_fake(script, "--events", "-", "build").stdout.splitlines()
+    assert json.loads(lines[-1])["reason"] == "backend-died"
+
+
 def test_what_was_left_out_is_read_from_the_log(run_fake: Run) -> None:
     done = run_fake(
         """

@@ -38,6 +38,11 @@ def begin(stage, **style):
     stage.send(e.JobStarted(time=time.time(), log="/log/b.log", worker=0, **JOB))
     stage.send(e.JobProgress(time=time.time(), job=1, activity="Running commands"))
 
+def wait_for_go():
+    import os
+    while not os.path.exists(os.environ["FAKE_COMMANDS"] + ".go"):
+        time.sleep(0.01)
+
 def succeed(stage, seconds):
     stage.send(e.JobFinished(time=time.time(), status="ok", seconds=seconds, **JOB))
     queues = (e.QueueStatus("build", 1, 1, 0, 0, 2),)
@@ -64,9 +69,7 @@ def test_what_runs_is_seen_and_goes_when_it_ends(on_terminal: OnTerminal, tmp_pa
         + """
 def play(stage):
     begin(stage)
-    import os
-    while not os.path.exists(os.environ["FAKE_COMMANDS"] + ".go"):
-        time.sleep(0.01)
+    wait_for_go()
     succeed(stage, 4.0)
     stage.end(0)
 """,
@@ -292,20 +295,20 @@ def test_the_area_follows_the_size_of_the_terminal(on_terminal: OnTerminal) -> N
     assert terminal.text.count("Building") == 1
 
 
-def test_the_terminal_is_in_order_after_the_backend_has_died(on_terminal: OnTerminal) -> None:
+def test_the_terminal_is_in_order_after_the_backend_has_died(on_terminal: OnTerminal, tmp_path: Path) -> None:
     terminal = on_terminal(
         BUILD
         + """
 import os, signal
 def play(stage):
     begin(stage)
-    import threading
-    time.sleep(0.5)
+    wait_for_go()
     os.kill(os.getpid(), signal.SIGKILL)
 """,
         "build",
     )
     terminal.wait_for("Running commands")
+    (tmp_path / "commands.json.go").touch()
     assert terminal.wait_end() == 255
     assert "was killed by SIGKILL" in terminal.text
     assert "Running commands" not in terminal.text
@@ -414,7 +417,7 @@ def test_leaving_by_the_quit_key_leaves_the_terminal_in_order(on_terminal: OnTer
 
 
 def test_the_terminal_is_in_order_after_the_frontend_itself_has_crashed(
-    fake_environment: Callable[[str], dict[str, str]],
+    fake_environment: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
     # A display that fails at the first failure of a job.
     program = """
@@ -432,7 +435,7 @@ entry()
         + """
 def play(stage):
     begin(stage)
-    time.sleep(0.6)
+    wait_for_go()
     fail(stage)
     stage.wait_for(r.Terminate)
 """
@@ -440,6 +443,7 @@ def play(stage):
     terminal = VirtualTerminal([sys.executable, "-c", program], fake_environment(script))
     try:
         terminal.wait_for("Running commands")
+        (tmp_path / "commands.json.go").touch()
         assert terminal.wait_end() == 1
         assert "a bug in the display" in terminal.text
         assert "Building" not in terminal.text

@@ -11,8 +11,6 @@ from ..protocol.requests import Request
 from .actions import session_name
 from .backend_process import BackendProcess
 from .console import Console
-from .display.errors import error_text
-from .display.paint import Paint
 from .errors import as_event, record
 from .interaction import Interaction, Manners
 from .session import Session
@@ -55,9 +53,11 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
         if pages:
             _show_pages(bytes(pages), console, person)
     except GrilseError as error:
-        console.clear()
+        # Ours are told as the backend's are, to everybody who looks at events.
         record(error, request.invocation.events)
-        console.say("\n" + error_text(as_event(error), Paint(streams.colours)))
+        for view in console.views:
+            view.show([as_event(error)])
+            view.finish(FAILED)
         return FAILED
     except BaseException:
         console.clear()
