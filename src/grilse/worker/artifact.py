@@ -48,12 +48,15 @@ def keep_artifact(mine: ElementJob, sandbox: Sandbox, outcome: Outcome) -> None:
     Raises:
         ElementError: the directory to collect is not there.
         CasError: it cannot be written.
+        RemoteError: outputs of a remote build cannot be fetched.
     """
     job, facts = mine.job, mine.facts
     with job.timed("Caching artifact"):
         root = sandbox.get_virtual_directory()
         files = _find(root, outcome.collect) if outcome.collect is not None else None
         artifact = _artifact(mine, sandbox, outcome, root, files)
+        # What a remote build left elsewhere is fetched now, and only as much as is kept.
+        mine.store.complete(artifact.trees())
         mine.host.artifacts.write(facts.project.name, facts.name, artifact)
         job.values.update(
             key=artifact.strong_key,

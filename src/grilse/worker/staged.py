@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 from ..plugin import staging
 from ..plugin.closure import build_closure, runtime_closure
 from ..plugin.sandbox import Sandbox
+from .exchange import connections_of, settings_of
 
 if TYPE_CHECKING:
     from ..plugin.host import ElementFacts
+    from ..plugin.sandbox import SandboxRunner
+    from ..remote.transfer import Progress
     from ..sandbox.runner import Runner
     from .element import ElementJob
 
@@ -70,7 +73,40 @@ def make_runner(mine: ElementJob) -> Runner:
     from ..sandbox.runner import Runner
     from ..sandbox.workshop import Workshop
 
+    return Runner(Workshop(mine.store, os.path.join(mine.store.cachedir, "grilse")), _output(mine))
+
+
+def make_build_runner(mine: ElementJob) -> SandboxRunner:
+    """Runs commands of the job's build: remotely if that is configured, otherwise as `make_runner`.
+
+    Raises:
+        RemoteError: a service of remote execution cannot be used as it is configured.
+    """
+    settings = settings_of(mine.job)
+    if settings.execution is None or settings.execution.execution is None:
+        return make_runner(mine)
+    from ..remote.sandbox import RemoteRunner, open_services
+
+    job, facts = mine.job, mine.facts
+
+    def say(kind: str, text: str, *, detail: str | None = None) -> None:
+        job.message(kind, text, detail=detail)
+
+    def report(progress: Progress) -> None:
+        job.activity("transferring", progress.blobs, progress.blobs_total)
+
+    return RemoteRunner(
+        open_services(connections_of(job), settings.execution, settings.storage),
+        mine.store,
+        facts.sandbox,
+        _output(mine),
+        say=say,
+        timed=job.timed,
+        mtimes=facts.workspace is not None,
+        report=report,
+    )
+
+
+def _output(mine: ElementJob) -> int:
     output = mine.job.log_descriptor
-    if output is None:
-        output = mine.null
-    return Runner(Workshop(mine.store, os.path.join(mine.store.cachedir, "grilse")), output)
+    return mine.null if output is None else output

@@ -14,7 +14,7 @@ from ...storage.documents import dump_document
 from ..artifact import Outcome, keep_artifact
 from ..context import JobContext
 from ..element import ElementJob
-from ..staged import make_runner
+from ..staged import make_build_runner
 
 
 def prepare() -> None:
@@ -33,7 +33,7 @@ def run(job: JobContext) -> dict[str, Any]:
     """
     with ElementJob(job) as mine:
         element, facts = mine.element, mine.facts
-        runner = make_runner(mine) if element.BST_RUN_COMMANDS else None
+        runner = make_build_runner(mine) if element.BST_RUN_COMMANDS else None
         sandbox = Sandbox(mine.host, runner, facts.full_name, facts.sandbox, mtimes=facts.workspace is not None)
         mine.host.open_run(mine.sources)
         try:
