@@ -71,7 +71,7 @@ class Job:
 class Worker:
     """One worker process as the pool sees it."""
 
-    __slots__ = ("channel", "deadline", "first_memory", "job", "jobs_done", "number", "process", "state")
+    __slots__ = ("channel", "deadline", "first_memory", "job", "jobs_done", "number", "process", "state", "trusted")
 
     def __init__(self, number: int, process: platform.Process, channel: Channel[ToWorker, FromWorker]) -> None:
         self.number = number
@@ -82,6 +82,7 @@ class Worker:
         self.jobs_done = 0
         self.first_memory = 0
         self.deadline: Deadline | None = None
+        self.trusted = True
 
 
 class Pool:
@@ -231,6 +232,9 @@ class Pool:
             self._loop.forget(worker.channel.connection)
             return
         except ProtocolError:
+            # Whatever else it says is not to be trusted.
+            worker.trusted = False
+            self._loop.forget(worker.channel.connection)
             self._kill(worker)
             return
         if isinstance(message, Hello):
@@ -280,7 +284,7 @@ class Pool:
 
     def _on_end(self, worker: Worker) -> None:
         # The last messages may still be in the channel: a result that was sent counts.
-        while worker.state is not WorkerState.DEAD and worker.channel.poll():
+        while worker.trusted and worker.state is not WorkerState.DEAD and worker.channel.poll():
             before = worker.job
             try:
                 message = worker.channel.receive()

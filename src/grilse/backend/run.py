@@ -5,6 +5,7 @@ Knows the parts and their order, nothing of what single stages do.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 from .. import platform
 from ..protocol import events
 from ..protocol.errors import StreamError
+from ..protocol.jobs import JobSpec
 from ..protocol.requests import Answer, Cancel, Command, Quit, Resume, Retry, ShellDone, Suspend, Terminate
 from .items import Item
 from .pool import Pool
+from .replay import save_job
 from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Policy, Scheduler, Stage
+from .shells import Shells
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -39,6 +43,7 @@ class Run:
         session, config = pipeline.session, pipeline.config
         self._session = session
         self._pool = pipeline.pool
+        self._shells = Shells(pipeline)
         interactive = session.request.invocation.interactive
         self.scheduler = Scheduler(
             session.loop,
@@ -49,6 +54,8 @@ class Run:
             Policy(on_error=config.on_error, ask=interactive and session.request.invocation.on_error is None),
             done or (lambda item, action, ran: None),
             config.logdir,
+            save=self._save,
+            shell=self._shells.open,
         )
 
     def run(self) -> None:
@@ -93,7 +100,10 @@ class Run:
             case Answer():
                 scheduler.answer(command.prompt, command.choice)
             case ShellDone():
-                pass
+                self._shells.done(command.shell, command.status)
+
+    def _save(self, spec: JobSpec) -> str | None:
+        return save_job(spec, os.path.join(self._session.directory, "jobs", f"{spec.job}-{spec.task}.job"))
 
     def _on_frontend_lost(self) -> None:
         # Nobody is there to see the end: jobs are killed without grace, what was built stays cached.

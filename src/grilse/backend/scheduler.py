@@ -7,7 +7,6 @@ of a task (an element in a stage) and their transitions are those of docs/schedu
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ..protocol.message import Failure
 from .loop import Loop
 from .pool import Job, Pool
 from .reporter import Reporter
+from .telling import JobTeller
 
 # Times that a job is given to another worker when its worker died under it.
 LOST_RETRIES = 1
@@ -30,6 +30,8 @@ COUNTS_INTERVAL = 0.1
 STALL_LIMIT = 60.0
 # Seconds between two looks for stalled jobs.
 STALL_CHECK = 5.0
+# What a person may answer when a job has failed.
+CHOICES = ("continue", "quit", "terminate", "retry", "shell", "log")
 # Tokens: how many jobs may use a resource at once is configured; these are their names.
 DOWNLOAD, PROCESS, UPLOAD = "download", "process", "upload"
 
@@ -171,6 +173,8 @@ class Scheduler:
         tokens: how many jobs may hold each token at once.
         done: called when an item has passed a stage: (item, action, ran).
         log_directory: what the paths of logs are shown relative to.
+        save: keeps the message of a job that failed, so that it can be replayed; gives the file.
+        shell: called with an item when somebody wants a shell in what it left.
     """
 
     def __init__(
@@ -183,6 +187,9 @@ class Scheduler:
         policy: Policy,
         done: Callable[[Any, str, bool], None],
         log_directory: str = "",
+        *,
+        save: Callable[[JobSpec], str | None] | None = None,
+        shell: Callable[[Any], None] | None = None,
     ) -> None:
         self._loop = loop
         self._pool = pool
@@ -191,7 +198,9 @@ class Scheduler:
         self._free = dict(tokens)
         self._policy = policy
         self._done = done
-        self._log_directory = log_directory
+        self._teller = JobTeller(reporter, log_directory)
+        self._save = save
+        self._shell = shell
         self._tasks: dict[int, Task] = {}
         self._ready: list[list[tuple[int, int, Task]]] = [[] for _ in stages]
         self._running: dict[int, Task] = {}
@@ -335,19 +344,7 @@ class Scheduler:
                 lambda how: self._on_lost(task, how),
             )
         )
-        self._reporter.emit(
-            events.JobStarted(
-                time=time.time(),
-                job=number,
-                element=task.item.display_name,
-                key=task.item.display_key,
-                action=stage.action,
-                log=spec.log,
-                worker=worker,
-                attempt=task.attempt,
-            )
-        )
-        self._tell_job(task, "start", self._relative(spec.log), elapsed=None)
+        self._teller.started(task, stage.action, worker)
 
     # What jobs say
 
@@ -356,31 +353,7 @@ class Scheduler:
         if isinstance(message, JobLaunch):
             # No queue has a stage that launches anything for others.
             return
-        if isinstance(message, JobActivity):
-            self._reporter.emit(
-                events.JobProgress(
-                    time=message.time,
-                    job=message.job,
-                    activity=message.activity,
-                    current=message.current,
-                    maximum=message.maximum,
-                )
-            )
-            return
-        self._reporter.emit(
-            events.Text(
-                time=message.time,
-                kind=message.kind,
-                text=message.text,
-                detail=message.detail,
-                element=message.element or task.item.display_name,
-                key=task.item.display_key if message.key is None else message.key,
-                action=self._stages[task.stage].action,
-                elapsed=message.elapsed,
-                log=task.spec.log if task.spec is not None else None,
-                job=message.job,
-            )
-        )
+        self._teller.said(task, self._stages[task.stage].action, message)
 
     def _release(self, task: Task) -> float:
         if task.job is not None:
@@ -442,66 +415,11 @@ class Scheduler:
     def _tell_end(
         self, task: Task, status: str, seconds: float, failure: Failure | None = None, *, will_retry: bool = False
     ) -> None:
-        log = task.spec.log if task.spec is not None else None
-        if failure is None:
-            kind = {"ok": "success", "skipped": "skipped"}.get(status, "failure")
-            text = self._relative(log) if status == "ok" else status.capitalize()
-            if status == "skipped":
-                text = self._stages[task.stage].action.capitalize()
-            self._tell_job(task, kind, text, elapsed=seconds)
-        elif will_retry:
-            text = f"Try #{task.attempt} failed, retrying"
-            self._tell_job(task, "failure", text, elapsed=seconds, detail=failure.message)
-        else:
-            tail = log_tail(log)
-            self._tell_job(task, "failure", failure.message, elapsed=seconds, detail=failure.detail, tail=tail)
-        self._reporter.emit(
-            events.JobFinished(
-                time=time.time(),
-                job=task.job or 0,
-                element=task.item.display_name,
-                key=task.item.display_key,
-                action=self._stages[task.stage].action,
-                status=status,
-                seconds=seconds,
-                log=log,
-                log_tail=log_tail(log) if failure is not None and not will_retry else None,
-                failure=failure,
-                will_retry=will_retry,
-            )
-        )
-
-    def _tell_job(
-        self,
-        task: Task,
-        kind: str,
-        text: str,
-        *,
-        elapsed: float | None,
-        detail: str | None = None,
-        tail: str | None = None,
-    ) -> None:
-        """Tell the beginning or the end of a job as a message."""
-        self._reporter.emit(
-            events.Text(
-                time=time.time(),
-                kind=kind,
-                text=text,
-                detail=detail,
-                element=task.item.display_name,
-                key=task.item.display_key,
-                action=self._stages[task.stage].action,
-                elapsed=elapsed,
-                log=task.spec.log if task.spec is not None else None,
-                log_tail=tail,
-                job=task.job,
-                scheduler=True,
-            )
-        )
-
-    def _relative(self, log: str | None) -> str:
-        base = self._log_directory
-        return os.path.relpath(log, base) if log and base else log or ""
+        saved = None
+        if failure is not None and not will_retry and task.spec is not None and self._save is not None:
+            saved = self._save(task.spec)
+        action = self._stages[task.stage].action
+        self._teller.ended(task, action, status, seconds, failure, will_retry=will_retry, saved=saved)
 
     # Failures and stops
 
@@ -520,21 +438,17 @@ class Scheduler:
     def _ask(self, task: Task, failure: Failure, log: str | None) -> None:
         self._prompt_number += 1
         self._prompts[self._prompt_number] = task
-        self._reporter.emit(
-            events.Prompt(
-                time=time.time(),
-                prompt=self._prompt_number,
-                element=task.item.display_name,
-                key=task.item.display_key,
-                action=self._stages[task.stage].action,
-                choices=("continue", "quit", "terminate", "retry", "shell", "log"),
-                log=log,
-                failure=failure,
-            )
-        )
+        action = self._stages[task.stage].action
+        self._teller.asked(task, action, self._prompt_number, failure, CHOICES)
 
     def answer(self, prompt: int, choice: str) -> None:
         """Apply the answer to a prompt; one that is closed or unknown is ignored."""
+        if choice == "shell":
+            # A shell is something one comes back from: the question stays open.
+            task = self._prompts.get(prompt)
+            if task is not None and self._shell is not None:
+                self._shell(task.item)
+            return
         task = self._prompts.pop(prompt, None)
         if task is None:
             return
@@ -618,22 +532,3 @@ class Scheduler:
             if silent >= STALL_LIMIT:
                 self._reporter.emit(events.JobProgress(time=time.time(), job=number, stalled=silent))
         self._loop.after(STALL_CHECK, self._mark_stalls)
-
-
-# Bytes and lines of a log that go with a failure.
-TAIL_BYTES = 64 * 1024
-TAIL_LINES = 200
-
-
-def log_tail(path: str | None) -> str | None:
-    """The last lines of a log, or None if it cannot be read."""
-    if path is None:
-        return None
-    try:
-        with open(path, "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
-            data = file.read()
-    except OSError:
-        return None
-    return "\n".join(data.decode(errors="replace").splitlines()[-TAIL_LINES:])

@@ -17,7 +17,7 @@ from ..protocol.message import Failure
 from ..protocol.records import Ref
 from .items import ArtifactItem, Item
 from .pool import Job
-from .scheduler import log_tail
+from .telling import log_tail
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

@@ -219,6 +219,7 @@ class JobFinished(Message, frozen=True, kw_only=True):
         seconds: duration, suspension excluded.
         failure: why, when failed or lost.
         will_retry: it is tried again.
+        saved: file that a failed job can be replayed from, or None.
     """
 
     time: float
@@ -232,6 +233,7 @@ class JobFinished(Message, frozen=True, kw_only=True):
     log_tail: str | None = None
     failure: Failure | None = None
     will_retry: bool = False
+    saved: str | None = None
 
 
 class Prompt(Message, frozen=True, kw_only=True):

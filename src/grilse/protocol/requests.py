@@ -286,13 +286,6 @@ class Doctor(Message, frozen=True, kw_only=True):
     """``doctor``: check sandbox, overlay, cache, disk, clock and remotes."""
 
 
-class Complete(Message, frozen=True, kw_only=True):
-    """Names that complete a word, where that needs the project (targets across junctions, artifact names)."""
-
-    kind: str
-    word: str
-
-
 Action = (
     Show
     | Build
@@ -319,7 +312,6 @@ Action = (
     | CachePrune
     | JobReplay
     | Doctor
-    | Complete
 )
 
 

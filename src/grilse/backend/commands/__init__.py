@@ -35,7 +35,6 @@ _COMMANDS = {
     "CachePrune": ("cache", "prune"),
     "JobReplay": ("job", "replay"),
     "Doctor": ("doctor", "doctor"),
-    "Complete": ("complete", "complete"),
 }
 
 

@@ -5,10 +5,7 @@ Knows what must be there before a shell can be staged; nothing of terminals.
 
 from __future__ import annotations
 
-import time
-
 from ...project.resolve import ResolvedElement
-from ...protocol import events
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.jobs import JobLaunch
 from ...protocol.records import Ref
@@ -18,6 +15,7 @@ from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..remotes import open_remotes
 from ..session import Session
+from ..shells import shell_parameters, shell_ready
 from ..single import run_single
 from ..subjects import Subject, artifact_ref, named_subject, subject_of
 from .checkout import default_target
@@ -57,29 +55,20 @@ def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
         pipeline.pull_missing(list(needed), remotes)
         subject = subject_of(pipeline, element)
     _check(pipeline, subject, action, build)
-    project = pipeline.project.full
-    command = list(action.command) or list(project.shell_command)
-    mounts = [
-        {"path": mount.path, "host_path": mount.host_path, "optional": mount.optional}
-        for mount in project.shell_host_files
-    ]
-    mounts += [{"path": path, "host_path": host, "optional": False} for host, path in action.mounts]
     item, ref = _item(pipeline, subject)
-    prompt = None if action.command else f"[{(subject.keys or ('',))[0][:8]}@{subject.name}:${{PWD}}]$ "
+    parameters = shell_parameters(
+        pipeline,
+        subject.name,
+        (subject.keys or ("",))[0],
+        build=build,
+        use_buildtree=action.use_buildtree,
+        isolate=action.isolate,
+        command=action.command,
+        mounts=action.mounts,
+    )
 
     def offer(launch: JobLaunch) -> None:
-        pipeline.session.reporter.emit(
-            events.ShellReady(
-                time=time.time(),
-                shell=launch.job,
-                argv=launch.argv,
-                environment=launch.environment,
-                directory="/",
-                element=subject.name,
-                interactive=launch.interactive,
-                title=subject.name,
-            )
-        )
+        pipeline.session.reporter.emit(shell_ready(launch, subject.name))
 
     session = pipeline.session
 
@@ -101,16 +90,7 @@ def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
         item,
         "shell",
         "shell",
-        {
-            "build": build,
-            "use_buildtree": action.use_buildtree,
-            "isolate": action.isolate,
-            "environment": dict(project.shell_environment),
-            "mounts": mounts,
-            "command": command,
-            "prompt": prompt,
-            "interactive": not action.command,
-        },
+        parameters,
         ref=ref,
         on_launch=offer,
     )

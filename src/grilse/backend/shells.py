@@ -1,0 +1,124 @@
+"""Shells into sandboxes while other jobs run: a worker stages, the frontend runs, the worker takes down.
+
+Knows what a shell job is told; nothing of terminals.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..protocol import events
+from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
+from .items import Item
+from .pool import Job
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+# Numbers of shell jobs begin here, so that they are none of the scheduler's.
+FIRST_SHELL_JOB = 1_000_000_000
+
+
+def shell_parameters(
+    pipeline: Pipeline,
+    name: str,
+    key: str,
+    *,
+    build: bool,
+    use_buildtree: bool,
+    isolate: bool = False,
+    command: Sequence[str] = (),
+    mounts: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """What a shell job is told.
+
+    Args:
+        pipeline: whose project's shell configuration counts.
+        name: display name of the element.
+        key: its full key, or "".
+        build: the sandbox of a build rather than of what runs.
+        use_buildtree: what the last build left.
+        isolate: without the host's network, user and files.
+        command: what to run; empty for the project's shell.
+        mounts: (host path, path) pairs.
+    """
+    project = pipeline.project.full
+    host = [
+        {"path": mount.path, "host_path": mount.host_path, "optional": mount.optional}
+        for mount in project.shell_host_files
+    ]
+    host += [{"path": path, "host_path": host_path, "optional": False} for host_path, path in mounts]
+    return {
+        "build": build,
+        "use_buildtree": use_buildtree,
+        "isolate": isolate,
+        "environment": dict(project.shell_environment),
+        "mounts": host,
+        "command": list(command) or list(project.shell_command),
+        "prompt": None if command else f"[{key[:8]}@{name}:${{PWD}}]$ ",
+        "interactive": not command,
+    }
+
+
+class Shells:
+    """Shells into what failed jobs left, beside a running scheduler."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._next = FIRST_SHELL_JOB
+
+    def open(self, item: Item) -> None:
+        """Stage the sandbox of an element's failed build, and offer it to the frontend."""
+        pipeline, number = self._pipeline, self._next
+        self._next += 1
+        if pipeline.pool.free() <= 0:
+            self._say(item, "warn", "Every worker is busy: ask again when one is free")
+            return
+        artifact = pipeline.states.artifact(item.element)
+        parameters = shell_parameters(
+            pipeline,
+            item.display_name,
+            item.display_key,
+            build=True,
+            use_buildtree=artifact is not None and artifact.buildroot is not None,
+        )
+        spec = pipeline.book.spec(item, job=number, action="shell", task="shell", parameters=parameters)
+
+        def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
+            if isinstance(message, JobLaunch):
+                pipeline.session.reporter.emit(shell_ready(message, item.display_name))
+            elif isinstance(message, JobMessage):
+                self._say(item, message.kind, message.text, message.detail)
+
+        def on_result(result: JobResult) -> None:
+            if result.failure is not None:
+                self._say(item, "failure", f"Error launching shell: {result.failure.message}", result.failure.detail)
+
+        pipeline.pool.submit(
+            Job(spec, on_message, on_result, lambda how: self._say(item, "failure", f"The shell was lost: {how}"))
+        )
+
+    def done(self, number: int, status: int) -> None:
+        """The frontend's shell has ended."""
+        self._pipeline.pool.release(number, status)
+
+    def _say(self, item: Item, kind: str, text: str, detail: str | None = None) -> None:
+        self._pipeline.session.reporter.text(
+            kind, text, detail=detail, element=item.display_name, key=item.display_key, action="shell"
+        )
+
+
+def shell_ready(launch: JobLaunch, name: str) -> events.ShellReady:
+    """The event that offers a staged sandbox."""
+    return events.ShellReady(
+        time=time.time(),
+        shell=launch.job,
+        argv=launch.argv,
+        environment=launch.environment,
+        directory="/",
+        element=name,
+        interactive=launch.interactive,
+        title=name,
+    )

@@ -1,0 +1,182 @@
+"""Tells what happens to jobs: for displays as events, for readers of logs as messages.
+
+Knows tasks and the words that bst has for their ends; decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from ..protocol import events
+from ..protocol.jobs import JobActivity, JobMessage
+from ..protocol.message import Failure
+from .reporter import Reporter
+
+if TYPE_CHECKING:
+    from .scheduler import Task
+
+# Bytes and lines of a log that go with a failure.
+TAIL_BYTES = 64 * 1024
+TAIL_LINES = 200
+
+
+class JobTeller:
+    """Tells about the jobs of one scheduler.
+
+    Args:
+        reporter: where to.
+        log_directory: what the paths of logs are shown relative to.
+    """
+
+    def __init__(self, reporter: Reporter, log_directory: str) -> None:
+        self._reporter = reporter
+        self._log_directory = log_directory
+
+    def started(self, task: Task, action: str, worker: int) -> None:
+        """A job was given to a worker."""
+        assert task.spec is not None
+        log = task.spec.log
+        self._reporter.emit(
+            events.JobStarted(
+                time=time.time(),
+                job=task.job or 0,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=action,
+                log=log,
+                worker=worker,
+                attempt=task.attempt,
+            )
+        )
+        self._tell(task, action, "start", self._relative(log), elapsed=None)
+
+    def said(self, task: Task, action: str, message: JobMessage | JobActivity) -> None:
+        """A job said something."""
+        if isinstance(message, JobActivity):
+            self._reporter.emit(
+                events.JobProgress(
+                    time=message.time,
+                    job=message.job,
+                    activity=message.activity,
+                    current=message.current,
+                    maximum=message.maximum,
+                )
+            )
+            return
+        self._reporter.emit(
+            events.Text(
+                time=message.time,
+                kind=message.kind,
+                text=message.text,
+                detail=message.detail,
+                element=message.element or task.item.display_name,
+                key=task.item.display_key if message.key is None else message.key,
+                action=action,
+                elapsed=message.elapsed,
+                log=task.spec.log if task.spec is not None else None,
+                job=message.job,
+            )
+        )
+
+    def ended(
+        self,
+        task: Task,
+        action: str,
+        status: str,
+        seconds: float,
+        failure: Failure | None = None,
+        *,
+        will_retry: bool = False,
+        saved: str | None = None,
+    ) -> None:
+        """A job ended; `saved` is the file that it can be replayed from."""
+        log = task.spec.log if task.spec is not None else None
+        tail = log_tail(log) if failure is not None and not will_retry else None
+        if failure is None:
+            kind = {"ok": "success", "skipped": "skipped"}.get(status, "failure")
+            texts = {"ok": self._relative(log), "skipped": action.capitalize()}
+            self._tell(task, action, kind, texts.get(status, status.capitalize()), elapsed=seconds)
+        elif will_retry:
+            text = f"Try #{task.attempt} failed, retrying"
+            self._tell(task, action, "failure", text, elapsed=seconds, detail=failure.message)
+        else:
+            self._tell(task, action, "failure", failure.message, elapsed=seconds, detail=failure.detail, tail=tail)
+        self._reporter.emit(
+            events.JobFinished(
+                time=time.time(),
+                job=task.job or 0,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=action,
+                status=status,
+                seconds=seconds,
+                log=log,
+                log_tail=tail,
+                failure=failure,
+                will_retry=will_retry,
+                saved=saved,
+            )
+        )
+
+    def asked(self, task: Task, action: str, prompt: int, failure: Failure, choices: tuple[str, ...]) -> None:
+        """Somebody is to say what becomes of the rest."""
+        self._reporter.emit(
+            events.Prompt(
+                time=time.time(),
+                prompt=prompt,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=action,
+                choices=choices,
+                log=task.spec.log if task.spec is not None else None,
+                failure=failure,
+            )
+        )
+
+    def _tell(
+        self,
+        task: Task,
+        action: str,
+        kind: str,
+        text: str,
+        *,
+        elapsed: float | None,
+        detail: str | None = None,
+        tail: str | None = None,
+    ) -> None:
+        self._reporter.emit(
+            events.Text(
+                time=time.time(),
+                kind=kind,
+                text=text,
+                detail=detail,
+                element=task.item.display_name,
+                key=task.item.display_key,
+                action=action,
+                elapsed=elapsed,
+                log=task.spec.log if task.spec is not None else None,
+                log_tail=tail,
+                job=task.job,
+                scheduler=True,
+            )
+        )
+
+    def _relative(self, log: str | None) -> str:
+        base = self._log_directory
+        return os.path.relpath(log, base) if log and base else log or ""
+
+
+def log_tail(path: str | None) -> str | None:
+    """The last lines of a log, or None if it cannot be read."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            data = file.read()
+    except OSError:
+        return None
+    return "\n".join(data.decode(errors="replace").splitlines()[-TAIL_LINES:])
