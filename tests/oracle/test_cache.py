@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import subprocess
 import tarfile
 import threading
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from grilse.storage.artifacts import Artifact, ArtifactCache, LogFile, encode_artifact
 from grilse.storage.capture import capture_tree
 from grilse.storage.checkout import export_tree, write_tar
+from grilse.storage.closure import Presence
 from grilse.storage.digest import parse_digest
 from grilse.storage.directory import CasDirectory
 from grilse.storage.documents import dump_document
@@ -208,6 +211,7 @@ def test_casd_spares_what_a_session_of_grilse_uses(oracle: Oracle, tmp_path: Pat
     stop = threading.Event()
     keeper = Keeper(store, Limits())
     assert cache.lookup("demo", "needed.bst", "n" * 64) is not None
+    keeper.tend()
 
     def tend() -> None:
         while not stop.is_set():
@@ -230,31 +234,31 @@ def test_casd_spares_what_a_session_of_grilse_uses(oracle: Oracle, tmp_path: Pat
     assert artifact is not None and cache.is_cached(artifact)
 
 
-def test_grilse_spares_what_a_session_of_bst_uses(bst: Bst) -> None:
-    """A casd of BuildStream that listens keeps what was used since it was started."""
+def test_grilse_spares_what_a_session_of_bst_uses(bst: Bst, tmp_path: Path) -> None:
+    """BuildStream is held in the middle of a checkout, by a pipe that nobody reads, while room is made."""
     bst("build", "all.bst")
+    digest = parse_digest(bst.show("artifact-cas-digest"))
+    unused = bst.store.add_bytes(b"nobody needs this")
     for path in Path(bst.store.cachedir).glob("**/*"):
         if path.is_file():
             os.utime(path, (1000.0, 1000.0))
-    started = threading.Event()
-    proceed = threading.Event()
-    outcome: list[str] = []
-
-    def show() -> None:
-        started.set()
-        outcome.append(bst("show", "--format", "%{state}", "all.bst"))
-        proceed.set()
-
-    thread = threading.Thread(target=show)
-    thread.start()
-    started.wait(10)
-    while not proceed.wait(0.001):
-        if bst_sessions(bst.store.cachedir):
-            expire(bst.store, Limits(quota=1))
-    thread.join()
-    # Whatever was removed, it was before BuildStream asked for it: each answer holds.
-    states = outcome[0].split()
-    cache = ArtifactCache(bst.store)
-    for element, state in zip(("deep er/tree.bst", "all.bst"), states):
-        artifact = cache.lookup("demo", element, bst.show("full-key", element))
-        assert (artifact is not None and cache.is_cached(artifact)) == (state == "cached")
+    settings = bst.home / "user.conf"
+    environment = {**os.environ, **bst.oracle.environment}
+    environment |= {f"XDG_{name}_HOME": str(bst.home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
+    environment["GRILSE_ORACLE_ERROR"] = str(bst.home / "error.json")
+    words = [*bst.oracle.command, "--config", str(settings), "--no-interactive", "-C", str(bst.project)]
+    words += ["artifact", "checkout", "--tar", "-", "deep er/tree.bst"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        assert process.stdout is not None
+        begin = process.stdout.read(1)
+        assert begin, "BuildStream has failed"
+        assert bst_sessions(bst.store.cachedir)
+        removed = expire(bst.store, Limits(quota=1))
+        archive = begin + process.stdout.read()
+        assert process.wait(30) == 0
+    assert removed.blobs > 0 and not bst.store.contains(unused) and removed.records == []
+    assert Presence(bst.store).tree(digest)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+        members.extractall(tmp_path / "theirs", filter="fully_trusted")
+    export_tree(bst.store, digest, str(tmp_path / "ours"))
+    assert look(tmp_path / "theirs") == look(tmp_path / "ours")

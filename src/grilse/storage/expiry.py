@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from grilse.platform.files import free_space
 from grilse.storage import refs
 from grilse.storage.census import Blob, Progress, Reach, Record, Uses, blobs, record_base, records
-from grilse.storage.sessions import Session, guard, oldest_start
+from grilse.storage.sessions import Session, bst_sessions, guard, oldest_start
 from grilse.storage.store import TMP_PREFIX, Store, cas_error
 
 # Blobs removed while the guard is held once: some tens of milliseconds.
@@ -258,8 +258,14 @@ class _Removal:
                 progress(min(at + _BATCH, len(going)), len(going))
 
     def _records(self, doomed: list[Record], cutoff: int) -> None:
-        """Remove the records, save those that were used since it was decided."""
+        """Remove the records, save those that were used since it was decided.
+
+        BuildStream fails if a record vanishes while it looks at it, and does not know the guard; what lacks its blobs
+        is not cached for it, with or without a record.
+        """
         assert self.removed.records is not None
+        if bst_sessions(self.store.cachedir):
+            return
         for record in doomed:
             # Its own last use, which `record.used` may have been raised above.
             used = self.uses[record.kind, record.ref]

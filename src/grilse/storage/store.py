@@ -101,12 +101,14 @@ class Store:
 
     Args:
         cachedir: bst's ``cachedir``; the store is its ``cas`` directory.
+        since: a blob that was last used before this moment (seconds since the epoch; now if None) is marked when it is
+            used again, others are recent enough.
 
     Attributes:
         supplier: brings blobs that are read and not here, or None.  What the store says is here is here without it.
     """
 
-    def __init__(self, cachedir: str) -> None:
+    def __init__(self, cachedir: str, *, since: float | None = None) -> None:
         self.cachedir = cachedir
         self.supplier: Supplier | None = None
         self.objects = os.path.join(cachedir, "cas", "objects")
@@ -118,8 +120,7 @@ class Store:
         self.clones = True  # whether to try to share extents; until it has failed once
         self._listings: dict[Digest, Listing] = {}
         self._listing_weight = 0
-        # A blob that was last used before this moment is marked as used when it is used again, but only once.
-        self._since = time.time()
+        self._since = time.time() if since is None else since
 
     # Reading
 
