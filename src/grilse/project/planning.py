@@ -52,7 +52,6 @@ class Planner:
         self._remember = remember
         self._host: PlanHost | None = None
         self._resolver: Resolver | None = None
-        self._junctions: Resolver | None = None
 
     def open(self) -> Project:
         """Load the toplevel project's configuration.
@@ -83,6 +82,8 @@ class Planner:
             LoadError: CONFLICTING_JUNCTION, or what is wrong with a project's configuration.
         """
         self.session.finish(complete=complete)
+        if complete:
+            self.resolver.check_provenance()
         self._warn_redundant()
 
     @property
@@ -132,9 +133,7 @@ class Planner:
             LoadError: SUBPROJECT_INCONSISTENT if a source has no ref.
             GrilseError: they cannot be fetched or staged.
         """
-        if self._junctions is None:
-            self._junctions = Resolver(self.host, self.factories.get)
-        junction = self._junctions.resolve([element])[0]
+        junction = self.resolver.resolve([element])[0]
         key = junction.sources_key()
         if key is None:
             raise LoadError(

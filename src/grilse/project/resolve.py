@@ -44,6 +44,9 @@ class Resolver:
         host: the process around plugins.
         factories: gives the plugin factory of a project and a tag.
         strict: whether build plans are strict.
+
+    Attributes:
+        redundant_refs: sources with the refs in their declarations that do not count, since they are kept elsewhere.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Resolver:
         self._source_kinds: dict[tuple[int, str, bool], SourceKind] = {}
         self._resolved: dict[int, ResolvedElement] = {}
         self.redundant_refs: list[tuple[Source, Any]] = []
+        # Provenance attributes of junctions' sources, with the project that has to declare them.
+        self._unchecked: list[tuple[MappingNode, Project]] = []
 
     def resolve(self, targets: Iterable[LoadElement]) -> list[ResolvedElement]:
         """The elements of `targets`, resolved with everything below them.
@@ -90,6 +95,16 @@ class Resolver:
                     self._resolved[id(load_element)] = self._resolve(load_element)
             result.append(self._resolved[id(target)])
         return result
+
+    def check_provenance(self) -> None:
+        """Check provenance attributes of junctions' sources, whose projects are known only now.
+
+        Raises:
+            LoadError: UNDEFINED_SOURCE_PROVENANCE_ATTRIBUTE or INVALID_DATA.
+        """
+        while self._unchecked:
+            node, project = self._unchecked.pop()
+            check_provenance(node, project.full.source_provenance_attributes.keys())
 
     def known(self, load_element: LoadElement) -> ResolvedElement:
         """The resolved element of one that was resolved before."""
@@ -205,7 +220,9 @@ class Resolver:
         if provenance is not None:
             del values["provenance"]
             attributes = resolved.project.provenance_attributes
-            if attributes is not None:
+            if attributes is None:
+                self._unchecked.append((provenance, resolved.project.project))
+            else:
                 check_provenance(provenance, attributes)
         config = MappingNode(values, node.line, node.column, node.file)
         return self._make_source(resolved, index, kind.as_str(), node, config, variables, directory, provenance)

@@ -80,14 +80,15 @@ class TarSource(DownloadableFileSource):
         for member in members:
             name = _plain_name(member.name)
             parts = name.split("/")
-            if member.isdir() and name:
+            if member.isdir():
+                # "" is the archive's own directory, which matches "*" before any other does.
                 directories.add(name)
             # Archives need not list the directories that files are in.
             directories.update("/".join(parts[:count]) for count in range(1, len(parts)))
         found = min(utils.glob(directories, self.base_dir), default=None)
         if found is None:
             raise SourceError(f"{self}: Could not find base directory matching pattern: {self.base_dir}")
-        return found if found.endswith("/") else f"{found}/"
+        return f"{found}/" if found else ""
 
     def _choose(self, member: tarfile.TarInfo, prefix: str, directory: str, umask: int) -> bool:
         """Whether to extract a member, whose name and mode become what they should be.
