@@ -92,7 +92,7 @@ class Resolver:
                     stack.extend(reversed(missing))
                 else:
                     stack.pop()
-                    self._resolved[id(load_element)] = self._resolve(load_element)
+                    self._resolved[id(load_element)] = self._resolve_blaming(load_element)
             result.append(self._resolved[id(target)])
         return result
 
@@ -119,6 +119,20 @@ class Resolver:
         return view
 
     # Elements
+
+    def _resolve_blaming(self, load_element: LoadElement) -> ResolvedElement:
+        """Resolve an element; what its plugins raise by mistake becomes an error that names them."""
+        try:
+            return self._resolve(load_element)
+        except BstError:
+            raise
+        except Exception as error:
+            from ..plugin.blame import as_plugin_error
+
+            orderly = as_plugin_error(error, load_element.provenance)
+            if orderly is None:
+                raise
+            raise orderly from error
 
     def _resolve(self, load_element: LoadElement) -> ResolvedElement:
         first_pass = load_element.first_pass

@@ -175,10 +175,16 @@ def _failure(error: GrilseError) -> Failure:
 
 
 def _bug(error: BaseException, context: JobContext | None) -> Failure:
+    from ..plugin.blame import culprit
+
+    blame = context.blame() if context is not None else "The job"
+    plugin = culprit(error)
+    if plugin is not None:
+        blame = f"{context.name}: {plugin}" if context is not None else plugin
     return Failure(
         domain=ErrorDomain.PLUGIN.name,
         reason="plugin-bug",
-        message=f"{context.blame() if context is not None else 'The job'} raised {type(error).__name__}: {error}",
+        message=f"{blame} raised {type(error).__name__}: {error}",
         where=context.where() if context is not None else "",
         traceback="".join(traceback.format_exception(error)),
     )

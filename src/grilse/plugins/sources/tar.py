@@ -54,6 +54,8 @@ class TarSource(DownloadableFileSource):
                     archive.extractall(directory, chosen)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise SourceError(f"{self}: Error staging source: {error}") from error
+        except KeyError as error:
+            raise SourceError(f"{self}: A hard link in the archive leads nowhere: {error}") from error
 
     @contextmanager
     def _archive(self) -> Iterator[tarfile.TarFile]:
