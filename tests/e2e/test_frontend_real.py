@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,3 +111,26 @@ def test_an_error_of_loading_is_told_with_its_place(start: Start, project: Path)
     assert terminal.wait_end() == 255
     assert "bad.bst [line 2 column 10]" in terminal.text
     assert terminal.restored
+
+
+def test_results_as_json_have_the_documented_members(project: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def result(*words: str) -> Any:
+        command = [sys.executable, "-m", "grilse", "--output", "json", *words]
+        done = subprocess.run(command, env=environment, cwd=project, capture_output=True, text=True, timeout=15)
+        document = json.loads(done.stdout)
+        assert (document["schema"], document["status"]) == (1, done.returncode)
+        return document
+
+    [imported, stack] = result("show", "all.bst")["result"]
+    assert imported.keys() == {"name", "kind", "description", "state", "key", "strict", "workspace", "depends"}
+    assert stack["depends"] == [{"name": "a.bst", "build": True, "runtime": True}]
+    built = result("build", "all.bst")
+    assert built["summary"]["queues"][-1]["processed"] == 2
+    [artifact] = result("artifact", "show", "a.bst")["result"]
+    assert (artifact["name"], artifact["state"]) == ("a.bst", "cached")
+    failed = result("--on-error", "continue", "build", "broken.bst")
+    assert failed["status"] == 255
+    assert [failure["element"] for failure in failed["failures"]] == ["broken.bst"]
+    assert result("show", "nothing.bst")["error"]["reason"] == "MISSING_FILE"
