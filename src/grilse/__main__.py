@@ -31,6 +31,9 @@ VALUE_OPTIONS = {
     "--cache-buildtrees": 1,
 }
 
+# Exit status after an interrupt that came before anybody listened.
+INTERRUPTED = 130
+
 # Commands that the frontend answers alone.
 FRONTEND_COMMANDS = frozenset(("help", "init", "log", "audit", "completion"))
 
@@ -43,10 +46,10 @@ def main() -> int:
 
         return complete(os.environ, arguments)
     if arguments == ["--version"]:
-        sys.stdout.write(version_text() + "\n")
+        say(version_text() + "\n")
         return 0
     if arguments and arguments[-1] in ("--help", "-h") and (text := plain_help(arguments[:-1])) is not None:
-        sys.stdout.write(text)
+        say(text)
         return 0
     backend = None
     if needs_backend(arguments):
@@ -56,6 +59,12 @@ def main() -> int:
     from .frontend.app import run
 
     return run(arguments, backend)
+
+
+def say(text: str) -> None:
+    """Write to standard output, where there is one."""
+    if sys.stdout is not None:
+        sys.stdout.write(text)
 
 
 def version_text() -> str:
@@ -103,14 +112,29 @@ def entry() -> None:
 
     All is written and the terminal is in order when `main` returns: taking the interpreter apart would only take time.
     """
-    status = main()
+    open_standard_streams()
+    try:
+        status = main()
+    except KeyboardInterrupt:
+        # So early that nobody listens to signals yet; a backend that was started notices our end.
+        status = INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except (OSError, ValueError):
             # Nobody reads it any more.
             pass
     os._exit(status)
+
+
+def open_standard_streams() -> None:
+    """Put the null device where a standard stream is closed, lest the next file that is opened takes its place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from .conftest import Run
 
@@ -305,3 +308,39 @@ def test_init_sends_what_was_given(run_fake: Run, tmp_path: Path) -> None:
         "element_path": "elements",
         "force": False,
     }
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_end_up_in_channels(
+    fake_environment: Callable[[str], dict[str, str]], closed: str, tmp_path: Path
+) -> None:
+    environment = fake_environment("""
+    from grilse.protocol.events import Output
+    def play(stage):
+        stage.start()
+        stage.text("info", "hello")
+        stage.send(Output(b"x" * 100_000))
+        stage.end(7)
+    """)
+    for words, status in ((["build"], 7), (["--version"], 0), (["--help"], 0)):
+        command = f"exec {shlex.join([sys.executable, '-m', 'grilse', *words])} {closed}"
+        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=15, check=False)
+        assert done.returncode == status, done.stderr
+
+
+def test_an_interrupt_before_anybody_listens_ends_quietly(
+    fake_environment: Callable[[str], dict[str, str]],
+) -> None:
+    program = """
+import os, signal, sys
+import grilse.__main__ as program
+def parse_slowly():
+    os.kill(os.getpid(), signal.SIGINT)
+    raise AssertionError("not reached")
+program.main = parse_slowly
+program.entry()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=fake_environment(""), capture_output=True, timeout=15, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, b"")

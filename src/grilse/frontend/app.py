@@ -5,7 +5,6 @@ Knows which part carries out which command; none of how.
 
 from __future__ import annotations
 
-import sys
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -90,11 +89,11 @@ def _init(parsed: Parsed, arguments: list[str]) -> int:
     from .display.paint import Paint
     from .errors import as_event, events_file, record
     from .init_project import init_action
+    from .streams import look_at_streams
 
     main = parsed.main
-    interactive = not main["no_interactive"] and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     try:
-        action = init_action(parsed.parameters, main["directory"], interactive=interactive)
+        action = init_action(parsed.parameters, main["directory"], interactive=look_at_streams(main).interactive)
     except GrilseError as error:
         record(error, events_file(main))
         click.echo("\n" + error_text(as_event(error), Paint(False)), err=True, nl=False)

@@ -181,4 +181,5 @@ def _terminal_size() -> tuple[int, int]:
 
 
 def _encoding() -> str:
-    return sys.stderr.encoding or "utf-8"
+    # There is no such stream when it was closed.
+    return getattr(sys.stderr, "encoding", None) or "utf-8"
