@@ -19,7 +19,7 @@ import pyte
 
 JOB_SHELL = Path(__file__).parent / "fake" / "job_shell.py"
 # Seconds that a test waits for anything.
-PATIENCE = 10.0
+PATIENCE = 15.0
 
 
 class VirtualTerminal:

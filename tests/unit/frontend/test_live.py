@@ -276,3 +276,11 @@ def test_a_job_that_says_nothing_is_marked_and_keeps_its_activity() -> None:
     stage.play([e.JobProgress(time=START + 63, job=1, activity="Pulling", current=4, maximum=9)], START + 64)
     assert "silent" not in stage.text
     assert "Pulling 4/9" in stage.text
+
+
+def test_a_failure_that_was_cached_is_in_the_summary_too() -> None:
+    stage = Stage()
+    failed = (("a.bst", "build", "it broke before", "/logs/a.log"), ("b.bst", "build", "it broke before", None))
+    stage.play([e.Summary(time=START, seconds=1, failed=failed)])
+    stage.display.finish(255)
+    assert "✗ a.bst, b.bst: it broke before\n    /logs/a.log\n" in stage.text

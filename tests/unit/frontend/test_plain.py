@@ -126,6 +126,14 @@ def test_a_session_has_heading_and_summary() -> None:
     ) in sheet.text
 
 
+def test_a_failure_that_was_cached_is_in_the_summary_too() -> None:
+    sheet = Sheet()
+    sheet.display.show([e.Summary(time=0, seconds=1, failed=(("a.bst", "build", "it broke before", "/logs/a.log"),))])
+    sheet.display.finish(255)
+    assert "Failure Summary\n    a.bst:\n    [--:--:--][        ][   build:a.bst " in sheet.text
+    assert "FAILURE it broke before\n\n        /logs/a.log\n" in sheet.text
+
+
 def test_other_commands_have_neither() -> None:
     sheet = Sheet(session=False)
     sheet.display.show(list(build_session()))

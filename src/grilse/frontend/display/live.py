@@ -302,8 +302,8 @@ class LiveDisplay:
             text = "\n".join(lines) + "\n"
         if model.unhandled is not None:
             text += unhandled_text(model.unhandled, self._paint)
-        elif model.error is not None and not (model.failed and self._session and model.error.domain == "STREAM"):
-            # After failed jobs such an error only says that jobs have failed.
+        elif model.error is not None and not (text and model.has_failures and model.error.domain == "STREAM"):
+            # After a summary with failures such an error only says that there were some.
             text += error_text(model.error, self._paint)
         return text
 

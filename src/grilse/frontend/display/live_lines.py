@@ -233,13 +233,16 @@ def _counts(model: Model, seconds: float, look: Look) -> str:
 
 def _failures(model: Model, look: Look) -> Iterable[str]:
     paint, marks = look.paint, look.marks
-    causes: dict[str, list[Done]] = {}
+    causes: dict[str, dict[str, str | None]] = {}
     for job in model.done:
         if job.status in ("failed", "lost"):
-            causes.setdefault(job.message.strip() or "the worker died", []).append(job)
-    for message, jobs in causes.items():
-        names = [printable(job.element) for job in jobs[:_NAMED]]
-        more = f" and {len(jobs) - _NAMED} more" if len(jobs) > _NAMED else ""
-        first = printable(message).splitlines()[0]
+            causes.setdefault(job.message.strip() or "the worker died", {})[job.element] = job.log
+    # What failed without a job: an earlier failure that is cached.
+    for element, _, message, log in model.summary.failed if model.summary is not None else ():
+        causes.setdefault(message.strip(), {}).setdefault(element, log)
+    for message, elements in causes.items():
+        names = [printable(name) for name in elements][:_NAMED]
+        more = f" and {len(elements) - _NAMED} more" if len(elements) > _NAMED else ""
+        first = (printable(message).splitlines() or [""])[0]
         yield f"  {paint(marks.failed, 'red')} {', '.join(names)}{more}: {first}"
-        yield from (f"    {printable(job.log)}" for job in jobs[:_NAMED] if job.log)
+        yield from [f"    {printable(log)}" for log in elements.values() if log][:_NAMED]

@@ -214,12 +214,15 @@ class LogLines:
     def summary(self, summary: Summary, pipeline: Pipeline | None, failures: dict[str, Text]) -> str:
         """What is said after a session; `failures` is the last failure message of each element."""
         parts = ["\n"]
-        failed = sorted({name for name, *_ in summary.failed} & failures.keys())
-        if failed:
+        if summary.failed:
             parts.append(self.paint("Failure Summary", "bold", "yellow") + "\n")
-            for name in failed:
-                parts.append(f"{INDENT}{self.paint(name, 'cyan')}:\n")
-                parts.append(_indented(self.render(failures[name])))
+        for name, action, message, log in sorted(summary.failed):
+            # What has failed without a message is an earlier failure that is cached.
+            said = failures.get(name) or Text(
+                time=summary.time, kind="failure", text=message, element=name, action=action, log=log, scheduler=True
+            )
+            parts.append(f"{INDENT}{self.paint(name, 'cyan')}:\n")
+            parts.append(_indented(self.render(said)))
         parts.append(self.paint("Pipeline Summary", "bold", "yellow") + "\n")
         values = []
         if pipeline is not None:

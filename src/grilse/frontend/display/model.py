@@ -86,6 +86,11 @@ class Model:
     error: events.Error | None = None
     unhandled: events.Unhandled | None = None
 
+    @property
+    def has_failures(self) -> bool:
+        """Whether jobs have failed, in this session or in an earlier one that is remembered."""
+        return self.failed > 0 or (self.summary is not None and bool(self.summary.failed))
+
     def apply(self, event: Event) -> None:
         """Take in one event."""
         match event:
