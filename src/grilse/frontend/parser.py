@@ -6,7 +6,7 @@ Knows nothing of what a command does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,6 +15,12 @@ from .grammar import Argument, Command, Option, Vocabulary
 from .help import help_text, options_of, takes_rest
 from .remotes import RemoteSyntaxError, check_remote
 from .vocabulary import VOCABULARY
+
+if TYPE_CHECKING:
+    _StringType = click.ParamType[str]
+else:
+    # Only newer versions of click have a generic class.
+    _StringType = click.ParamType
 
 
 class Parsed(NamedTuple):
@@ -174,7 +180,7 @@ def _type(takes: str, choices: tuple[str, ...]) -> Any:
             return click.STRING
 
 
-class _Remote(click.ParamType[str]):
+class _Remote(_StringType):
     name = "remote"
 
     def __init__(self, takes: str) -> None:
