@@ -429,8 +429,11 @@ def long_chain(chance: random.Random, broken: Broken, name: str) -> Broken:
         for number in range(length)
     }
     chain[f"{folder}chain{length}.bst"] = b"kind: stack\n"
-    chain[f"{folder}main.bst"] = b"kind: stack\ndepends:\n- chain0.bst\n"
-    return Broken({**broken.files, **chain}, broken.links, broken.folders, broken.done)
+    main = f"{folder}main.bst"
+    chain[main] = b"kind: stack\ndepends:\n- chain0.bst\n"
+    folders = tuple(name for name in broken.folders if name != main)
+    links = {name: target for name, target in broken.links.items() if name != main}
+    return Broken({**broken.files, **chain}, links, folders, broken.done)
 
 
 # The file system

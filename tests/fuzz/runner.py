@@ -140,7 +140,8 @@ def disagreement(outcome: Outcome, bst: Answer) -> str | None:
     theirs = f"{bst.refusal.domain} {bst.refusal.reason}"
     if outcome.outcome == "loads":
         return f"bst refuses: {theirs}: {bst.refusal.message[:200]}"
-    ours = f"{outcome.domain} {outcome.reason}"
+    # What a command says that needs a project is the backend's to say
+    ours = f"{outcome.domain} {outcome.reason}".replace("LOAD MISSING_PROJECT_CONF", "STREAM project-not-loaded")
     return None if ours == theirs else f"bst says {theirs}: {bst.refusal.message[:200]}"
 
 

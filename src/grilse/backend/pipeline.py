@@ -162,7 +162,7 @@ class Pipeline:
                 count = planner.session.count - before
                 phase.detail = f"{count} subtasks processed"
             with reporter.span("Resolving elements") as phase:
-                resolved = planner.resolver.resolve(loaded)
+                resolved = planner.resolve(loaded)
                 planner.finish(complete=complete)
                 phase.detail = f"{count} of {count} subtasks processed"
         self._excepted = resolved[len(names) :]
@@ -193,7 +193,7 @@ class Pipeline:
         from .redirect import source_element
 
         try:
-            found = self.planner.resolver.resolve(self.planner.session.load(names))
+            found = self.planner.resolve(self.planner.session.load(names))
         except LoadError:
             return list(names)
         return [source_element(self, element).full_name for element in found]

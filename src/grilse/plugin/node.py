@@ -522,16 +522,17 @@ _WORDS: Final[dict[Any, str]] = {ScalarNode: "scalar", SequenceNode: "list", Map
 
 def find_path(root: Node | None, target: Node) -> str:
     """How `target` is reached from `root`, quoted for a message; "the value" when it is not below it."""
-    stack: list[tuple[Any, tuple[str, ...]]] = [(root, ())] if root is not None else []
+    stack: list[tuple[Any, str]] = [(root, "")] if root is not None else []
     place = (target.line, target.column)
     while stack:
-        node, path = stack.pop()
+        node, name = stack.pop()
         if node is target or (node.column >= 0 and type(node) is type(target) and (node.line, node.column) == place):
-            return f"'{path[-1]}'" if path else "the file"
+            return f"'{name}'" if name else "the file"
         if type(node) is MappingNode:
-            stack.extend((child, (*path, key)) for key, child in node.value.items())
+            stack.extend((child, key) for key, child in node.value.items())
         elif type(node) is SequenceNode:
-            stack.extend((child, (*path, f"{path[-1] if path else ''}[{i}]")) for i, child in enumerate(node.value))
+            # Lists in lists beyond a few levels are told apart by nobody.
+            stack.extend((child, f"{name[-100:]}[{i}]") for i, child in enumerate(node.value))
     return "the value"
 
 

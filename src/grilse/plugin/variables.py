@@ -19,7 +19,7 @@ from .node import MappingNode, Node, ScalarNode, SequenceNode
 _REFERENCE: Final = re.compile(r"%\{([a-zA-Z][a-zA-Z0-9_-]*)\}")
 
 # Characters that one value may grow to; without a bound a few lines of doubling variables would eat all memory.
-MAX_EXPANDED_LENGTH: Final = 8 * 1024 * 1024
+MAX_EXPANDED_LENGTH: Final = 32 * 1024 * 1024
 
 _PARALLELISM: Final = "max-jobs"
 

@@ -80,7 +80,7 @@ class LoadSession:
         """
         directory, self.workspace_element = find_project(self._directory, self.files)
         context = LoadContext(self.config, self.files, host, self._environment, self._warn)
-        with without_collector(), _bounded_depth():
+        with without_collector(), bounded_depth():
             context.workspaces = load_workspaces(directory, self.files)
             project = Project(directory, context)
         self._context = context
@@ -104,7 +104,7 @@ class LoadSession:
             LoadError: whatever is wrong with any of them.
         """
         loader = self.project.loader
-        with without_collector(), _bounded_depth():
+        with without_collector(), bounded_depth():
             elements: list[LoadElement] = []
             for name in names:
                 if os.path.isabs(name):
@@ -190,11 +190,15 @@ def without_collector() -> Iterator[None]:
 
 
 @contextmanager
-def _bounded_depth() -> Iterator[None]:
-    """Turn what is nested beyond reason, through includes of includes or junctions of junctions, into an error."""
+def bounded_depth() -> Iterator[None]:
+    """Turn what is nested beyond reason, in one file or through includes and junctions, into an error.
+
+    Raises:
+        LoadError: INVALID_DATA instead of a RecursionError.
+    """
     try:
         yield
     except RecursionError:
         raise LoadError(
-            "Included files or subprojects are nested too deeply", reason=LoadErrorReason.INVALID_DATA
+            "Declarations, included files or subprojects are nested too deeply", reason=LoadErrorReason.INVALID_DATA
         ) from None

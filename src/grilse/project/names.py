@@ -14,8 +14,8 @@ from ..protocol.errors import LoadError, LoadErrorReason
 _SYMBOL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYMBOL_WITH_DASHES: Final = re.compile(r"[A-Za-z_-][A-Za-z0-9_-]*")
 
-# Printable ASCII, without what Windows forbids in file names; ":" and "/" have meanings of their own.
-_ELEMENT_NAME: Final = re.compile(r'[^\x00-\x1f\x7f-\U0010ffff<>"|?*]*')
+# Printable ASCII without the six characters that Windows forbids in file names; ":" and "/" have meanings of their own.
+_ELEMENT_NAME: Final = re.compile(r"[ !#-)+-;=@-{}~]*")
 
 
 def check_symbol(name: str, purpose: str, node: Node | None = None, *, dashes: bool = True) -> None:

@@ -73,10 +73,13 @@ class Pack:
         return entry.root
 
     def put(self, digest: bytes, root: MappingNode) -> None:
-        """Remember a tree as it was read, before anything is composed onto it."""
+        """Remember a tree as it was read."""
         file = root.file
         flags = _DIRECTIVES * file.directives | _CONDITIONALS * file.conditionals | _INCLUDES * file.includes
-        self._added[digest] = self._encoder.encode((flags, _plain(root)))
+        try:
+            self._added[digest] = self._encoder.encode((flags, _plain(root)))
+        except RecursionError:
+            return  # nested deeper than anything that is worth keeping
 
     def save(self) -> None:
         """Write the pack if it has new entries; failing to is no error, since it is only a cache."""

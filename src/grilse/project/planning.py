@@ -71,9 +71,16 @@ class Planner:
             GrilseError: whatever is wrong with any of them.
         """
         elements = self.session.load(names)
-        resolved = self.resolver.resolve(elements)
+        resolved = self.resolve(elements)
         self.finish()
         return resolved
+
+    def resolve(self, elements: Iterable[LoadElement]) -> list[ResolvedElement]:
+        """Resolve loaded elements with everything below them; raises as `load` does."""
+        from .api import bounded_depth
+
+        with bounded_depth():
+            return self.resolver.resolve(elements)
 
     def finish(self, *, complete: bool = True) -> None:
         """Check and tell what only shows when everything is loaded and resolved; see `LoadSession.finish`.

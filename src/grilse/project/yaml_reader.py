@@ -15,7 +15,7 @@ from ..protocol.errors import LoadError, LoadErrorReason
 # Bounds that no sane file reaches; beyond them a hostile one would cost minutes and gigabytes.
 MAX_BYTES: Final = 16 * 1024 * 1024
 MAX_NODES: Final = 500_000
-MAX_DEPTH: Final = 128
+MAX_DEPTH: Final = 10_000
 
 _CORE_TAGS: Final = "tag:yaml.org,2002:"
 _NO_KEY: Final = object()

@@ -21,9 +21,7 @@ _PLAIN: Final = re.compile(
     """,
     re.VERBOSE,
 )
-# What the rules here know how to write; anything else goes to ruamel.yaml.
-_ORDINARY: Final = re.compile(r"[\x00-\x7e\xa1-\u1fff\u2030-\ud7ff]*")
-_PRINTABLE: Final = re.compile(r"[\x20-\x7e\xa1-\u1fff\u2030-\ud7ff]*")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f]")
 _ESCAPES: Final = {
     **{code: f"\\x{code:02X}" for code in range(0x20)},
     **{ord(character): f"\\{letter}" for character, letter in zip("\0\a\b\t\n\v\f\r\x1b", "0abtnvfre")},
@@ -101,13 +99,12 @@ def _scalar(value: Any) -> str:
         if type(value) is list:
             return "[]"
         value = str(value)
-    if not value or _PLAIN.fullmatch(value):
-        if not _PRINTABLE.fullmatch(value):
-            raise _Unusual
-        return value  # type: ignore[no-any-return]
-    if not _ORDINARY.fullmatch(value):
+    printable = value.isprintable()
+    if not printable and not _CONTROLS.sub("", value).isprintable():
         raise _Unusual
-    if "'" in value or not _PRINTABLE.fullmatch(value):
+    if printable and (not value or _PLAIN.fullmatch(value)):
+        return value  # type: ignore[no-any-return]
+    if "'" in value or not printable:
         return f'"{value.translate(_ESCAPES)}"'
     return f"'{value}'"
 

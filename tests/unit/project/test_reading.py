@@ -58,7 +58,7 @@ def test_scalars_are_stripped_text() -> None:
     [
         (b"a: 1\nb: \xff\n", "a.bst [line 2 column 0]"),
         (b"\xff\xfea\x00:\x00", "a.bst [line 1 column 0]"),
-        (b"a: " + b"[" * 1000, "a.bst [line 1"),
+        (b"a: " + b"[" * 20_000, "a.bst [line 1"),
         (b"a: \x00", "a.bst"),
     ],
 )
