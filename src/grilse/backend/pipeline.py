@@ -179,10 +179,15 @@ class Pipeline:
         from .stages import PullStage
 
         states = self.states
-        missing = [element for element in elements if states.artifact(element) is None]
-        if not missing or not remotes.any_pull:
+        if not remotes.any_pull:
             return
-        stage = PullStage(self.book, states, self.config.network_retries, remotes.pull_artifacts, always=False)
+        trees = self.config.pull_buildtrees
+        missing = [one for one in elements if states.artifact(one) is None or (trees and states.lacks_tree(one))]
+        if not missing:
+            return
+        stage = PullStage(
+            self.book, states, self.config.network_retries, remotes.pull_artifacts, always=False, trees=trees
+        )
         run = Run(self, [stage])
         for index, element in enumerate(missing):
             run.scheduler.enter(Item(element, index, index, states))

@@ -88,6 +88,7 @@ class Stage(Protocol):
     action: str
     tokens: tuple[str, ...]
     retries: int
+    goes_on: bool
 
     def decide(self, item: Any) -> Decision:
         """What to do with an element that has come this far (or that waited and was woken)."""
@@ -390,7 +391,19 @@ class Scheduler:
                 stage.failed(task.item, result)
                 task.move(TaskState.FAILED)
                 self._tell_end(task, "failed", seconds, failure)
+                if stage.goes_on:
+                    self._follow(task)
                 self._on_failure(task, failure, task.spec.log if task.spec is not None else None)
+
+    def _follow(self, failed: Task) -> None:
+        """Let what a failed job left go through the stages after it: a failed build is pushed too."""
+        if failed.stage + 1 == len(self._stages):
+            return
+        task = Task(failed.item, failed.stage + 1)
+        self._counts[task.stage].entered += 1
+        self._consider(task)
+        # Before a policy says that nothing more is started.
+        self._dispatch()
 
     def _on_lost(self, task: Task, how: str) -> None:
         seconds = self._release(task)

@@ -30,6 +30,8 @@ class BaseStage:
     action = ""
     task = ""
     tokens: tuple[str, ...] = ()
+    # Whether an element goes on to the next stage although its job failed.
+    goes_on = False
 
     def __init__(self, book: PlanBook, states: States, retries: int = 0) -> None:
         self.book = book
@@ -69,7 +71,10 @@ class PullStage(BaseStage):
     """Pull artifacts that are not here; whatever is wrong with a remote, the element is built instead.
 
     Args:
-        needed: whether an element's artifact is wanted at all.
+        remotes: whether there is anywhere to pull an element's artifact from.
+        always: pull also what is here.
+        trees: pull also what is here without its build tree.
+        pulled: called when a job has ended.
     """
 
     action = "pull"
@@ -77,24 +82,37 @@ class PullStage(BaseStage):
     tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(
-        self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool], *, always: bool
+        self,
+        book: PlanBook,
+        states: States,
+        retries: int,
+        remotes: Callable[[ResolvedElement], bool],
+        *,
+        always: bool,
+        trees: bool = False,
+        pulled: Callable[[Item], None] | None = None,
     ) -> None:
         super().__init__(book, states, retries)
         self._remotes = remotes
         self._always = always
+        self._trees = trees
+        self._pulled = pulled
 
     def decide(self, item: Item) -> Decision:
         """Pull what is not here."""
-        if not self._remotes(item.element) or item.element.weak_key is None:
+        element = item.element
+        if not self._remotes(element) or element.weak_key is None or element.workspace is not None:
             return Decision.SKIP
-        if self._always:
+        if self._always or self.states.artifact(element) is None:
             return Decision.RUN
-        return Decision.SKIP if self.states.artifact(item.element) is not None else Decision.RUN
+        return Decision.RUN if self._trees and self.states.lacks_tree(element) else Decision.SKIP
 
     def finished(self, item: Item, result: JobResult) -> None:
         """An artifact may be here now."""
         item.pulled = bool(result.values.get("pulled"))
         self.states.forget(item.element)
+        if self._pulled is not None:
+            self._pulled(item)
 
 
 class FetchStage(BaseStage):
@@ -147,6 +165,7 @@ class BuildStage(BaseStage):
     action = "build"
     task = "build"
     tokens: tuple[str, ...] = (PROCESS,)
+    goes_on = True
 
     def __init__(self, book: PlanBook, states: States, plan: BuildPlan, *, retry_failed: bool) -> None:
         super().__init__(book, states)
@@ -177,12 +196,12 @@ class BuildStage(BaseStage):
         """The artifact is here."""
         item.rebuild = False
         item.built = True
-        self.states.forget(item.element)
+        self.states.built(item.element)
 
     def failed(self, item: Item, result: JobResult) -> None:
         """The artifact of a failed build may be here; a retry builds again."""
         item.rebuild = True
-        self.states.forget(item.element)
+        self.states.built(item.element)
 
 
 class PushStage(BaseStage):
@@ -200,9 +219,12 @@ class PushStage(BaseStage):
 
     def decide(self, item: Item) -> Decision:
         """Push what is here."""
-        if not self._remotes(item.element) or self.states.artifact(item.element) is None:
+        artifact = self.states.artifact(item.element)
+        if not self._remotes(item.element) or artifact is None:
             return Decision.SKIP
-        return Decision.RUN
+        # What comes from a workspace, directly or through what it was built with, is nobody else's business.
+        tainted = artifact.workspaced or any(needed.workspaced for needed in artifact.build_dependencies)
+        return Decision.SKIP if tainted else Decision.RUN
 
 
 class SourcePushStage(BaseStage):
@@ -221,7 +243,9 @@ class SourcePushStage(BaseStage):
     def decide(self, item: Item) -> Decision:
         """Push what is here."""
         element = item.element
-        if not self._remotes(element) or not element.sources or not self.states.sources_cached(element):
+        if not self._remotes(element) or not element.sources or element.workspace is not None:
+            return Decision.SKIP
+        if not self.states.sources_cached(element):
             return Decision.SKIP
         return Decision.RUN
 

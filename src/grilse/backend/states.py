@@ -31,6 +31,7 @@ class States:
         self._sources = SourceCache(store, together=True)
         self._presence = Presence(store)
         self._artifacts: dict[int, Artifact | None] = {}
+        self._discarded: set[int] = set()
         self._has_sources: dict[int, bool] = {}
         self._usable: dict[int, bool] = {}
         self._required: set[int] = set()
@@ -65,9 +66,30 @@ class States:
             if key is None:
                 continue
             artifact = self._cache.lookup(element.project.name, element.name, key)
-            if artifact is not None and self._cache.is_cached(artifact, self._presence):
+            if artifact is None or (not artifact.success and id(element) in self._discarded):
+                continue
+            if self._cache.is_cached(artifact, self._presence):
                 return artifact
         return None
+
+    def discard_failure(self, element: ResolvedElement) -> None:
+        """Let a cached failure count no more, until the element has been built."""
+        self._discarded.add(id(element))
+        self.forget(element)
+
+    def built(self, element: ResolvedElement) -> None:
+        """The element was built just now, with success or not."""
+        self._discarded.discard(id(element))
+        self.forget(element)
+
+    def lacks_tree(self, element: ResolvedElement) -> bool:
+        """Whether the element's artifact was made with a build tree that is not here."""
+        artifact = self.artifact(element)
+        if artifact is None:
+            return False
+        trees = (artifact.buildtree, artifact.buildroot)
+        with self._guard():
+            return any(tree is not None and not self._presence.tree(tree) for tree in trees)
 
     def forget(self, element: ResolvedElement) -> None:
         """Ask again: a job may have made the artifact or fetched the sources."""

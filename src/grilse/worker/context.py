@@ -148,19 +148,27 @@ class JobContext:
         return release.status
 
     @contextmanager
-    def timed(self, text: str, *, detail: str | None = None, silent_nested: bool = False) -> Iterator[None]:
+    def timed(
+        self,
+        text: str,
+        *,
+        detail: str | None = None,
+        silent_nested: bool = False,
+        element: str | None = None,
+        key: str | None = None,
+    ) -> Iterator[None]:
         """Report the start and the success or failure of an activity; nested ones may be kept to the log."""
         started = time.monotonic()
-        self.message("start", text, detail=detail)
+        self.message("start", text, detail=detail, element=element, key=key)
         self._silent += silent_nested
         try:
             yield
         except BaseException:
             self._silent -= silent_nested
-            self.message("failure", text, elapsed=time.monotonic() - started)
+            self.message("failure", text, elapsed=time.monotonic() - started, element=element, key=key)
             raise
         self._silent -= silent_nested
-        self.message("success", text, elapsed=time.monotonic() - started)
+        self.message("success", text, elapsed=time.monotonic() - started, element=element, key=key)
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
@@ -175,7 +183,8 @@ class JobContext:
         """Write one message to the job's log, in the form that bst gives it."""
         if self._log is None:
             return
-        lines = f"[{_stamp(elapsed)}] {kind.upper():<7} [{key}] {name}: {text}\n"
+        shown = f"[{key}] " if key else ""
+        lines = f"[{_stamp(elapsed)}] {kind.upper():<7} {shown}{name}: {text}\n"
         if detail:
             lines += "\n" + "".join(f"    {line}\n" for line in detail.splitlines()) + "\n"
         os.write(self._log, lines.encode(errors="replace"))

@@ -104,7 +104,9 @@ class WorkerHost:
         self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
     ) -> AbstractContextManager[None]:
         """Report an activity of the job."""
-        return self._job.timed(text, detail=detail, silent_nested=silent_nested)
+        # What is said of an element by name, rather than by its plugin, stands without key in bst's logs.
+        key = None if element is None else ""
+        return self._job.timed(text, detail=detail, silent_nested=silent_nested, element=element, key=key)
 
     def silenced(self) -> AbstractContextManager[None]:
         """Keep messages below a warning to the log."""

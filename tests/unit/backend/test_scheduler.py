@@ -84,6 +84,7 @@ class FakeStage:
     action: str
     tokens: tuple[str, ...] = ("process",)
     retries: int = 0
+    goes_on: bool = False
     decisions: dict[str, Decision] = field(default_factory=dict)
 
     def decide(self, item: FakeItem) -> Decision:
@@ -210,6 +211,21 @@ def test_a_build_failure_is_not_retried() -> None:
     bench.scheduler.enter(FakeItem("a"))
     bench.scheduler.run()
     assert len(bench.pool.history) == 1
+
+
+def test_what_a_failed_build_left_is_pushed_even_when_nothing_more_is_built() -> None:
+    bench = Bench(FakeStage("build", goes_on=True), FakeStage("push"), policy=Policy(on_error="quit"))
+
+    def answer(pool: FakePool, job: Job) -> None:
+        failed = job.spec.task.startswith("build")
+        failure = Failure(domain="SANDBOX", message="make failed")
+        pool.finish(job, "failed" if failed else "ok", failure if failed else None)
+
+    bench.pool.answer = answer
+    bench.scheduler.enter(FakeItem("a"))
+    bench.scheduler.run()
+    assert [task for _, task in bench.pool.history] == ["build:a", "push:a"]
+    assert len(bench.scheduler.failures) == 1
 
 
 def test_a_job_whose_worker_died_is_given_to_another_once() -> None:

@@ -55,7 +55,7 @@ def _build(
     check_resolved(elements)
     with session.reporter.span("Query cache"):
         for element in elements:
-            states.artifact(element)
+            discard_failure(pipeline, element, retry_failed=retry_failed)
     tell_pipeline(pipeline, targets, elements)
     numbers = {id(element): index for index, element in enumerate(elements)}
     items = [Item(element, index, index, states, rebuild=retry_failed) for index, element in enumerate(elements)]
@@ -80,7 +80,17 @@ def _build(
     retries = pipeline.config.network_retries
     stages: list[Stage] = []
     if remotes.any_pull:
-        stages.append(PullStage(book, states, retries, remotes.pull_artifacts, always=False))
+        stages.append(
+            PullStage(
+                book,
+                states,
+                retries,
+                remotes.pull_artifacts,
+                always=False,
+                trees=pipeline.config.pull_buildtrees,
+                pulled=lambda item: discard_failure(pipeline, item.element, retry_failed=retry_failed, action="pull"),
+            )
+        )
     stages.append(FetchStage(book, states, retries, plan=plan))
     stages.append(BuildStage(book, states, plan, retry_failed=retry_failed))
     if remotes.any_push:
@@ -92,6 +102,30 @@ def _build(
     for index in wanted(pipeline, targets, deps, numbers):
         plan.require(index)
     run.run()
+
+
+def discard_failure(pipeline: Pipeline, element: ResolvedElement, *, retry_failed: bool, action: str = "main") -> None:
+    """Let the cached failure of an element not count if it is to be built again.
+
+    In a build that is not strict that is so also unless its key says that everything it was built with is the same.
+    """
+    artifact = pipeline.states.artifact(element)
+    if artifact is None or artifact.success:
+        return
+    if retry_failed:
+        why = "because retrying failed builds is enabled."
+    elif not pipeline.strict and artifact.strong_key != element.strict_key:
+        why = "in non strict mode because intermediate dependencies may have changed."
+    else:
+        return
+    pipeline.states.discard_failure(element)
+    pipeline.session.reporter.text(
+        "info",
+        "Discarded failed build",
+        detail=f"Discarded '{artifact.strong_key}'\n{why}",
+        element=element.full_name,
+        action=action,
+    )
 
 
 def wanted(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, numbers: dict[int, int]) -> list[int]:

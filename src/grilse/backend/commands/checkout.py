@@ -94,7 +94,7 @@ def _make_cached(pipeline: Pipeline, element: ResolvedElement, deps: str, remote
             states.artifact(one)
     pipeline.pull_missing(elements, remotes)
     for one in elements:
-        if not states.cached_success(one):
+        if states.artifact(one) is None:
             raise _uncached(one.full_name)
 
 
