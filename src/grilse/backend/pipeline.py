@@ -44,6 +44,11 @@ SESSION_NAMES = {
 }
 
 
+# Directories of bst's cache layout that whoever looks after a cache directory expects to be there.  Builds work in the
+# first one, which is empty whenever none runs; the others are of use to a cache daemon of bst's on the same directory.
+LAYOUT = ("build", "assets", "actioncache")
+
+
 class Pipeline:
     """What a command works on.
 
@@ -272,8 +277,8 @@ class Pipeline:
         from .upkeep import Upkeep, limits_of
 
         self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
-        # The area that builds work in, which is empty whenever none runs.
-        os.makedirs(os.path.join(self.config.cachedir, "build"), exist_ok=True)
+        for name in LAYOUT:
+            os.makedirs(os.path.join(self.config.cachedir, name), exist_ok=True)
         if tasks:
             from .run import prestart_count
 

@@ -9,16 +9,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..plugin.closure import build_closure
 from ..plugin.exceptions import ElementError
-from ..storage.artifacts import Artifact, BuildDependency, LogFile, SandboxState, encode_dependencies
+from ..storage.artifacts import Artifact, LogFile, SandboxState, encode_dependencies
 from ..storage.documents import dump_document
 from ..storage.filetypes import DirectoryError
 from ..storage.messages import Listing
-from .host import find_artifact
+from .host import build_dependencies
 
 if TYPE_CHECKING:
-    from ..plugin.host import ElementFacts
     from ..plugin.sandbox import Sandbox
     from ..storage.digest import Digest
     from ..storage.directory import CasDirectory
@@ -89,7 +87,7 @@ def _artifact(
         error_detail=outcome.detail,
         workspaced=facts.workspace is not None,
         files=_content(mine, files),
-        encoded_dependencies=encode_dependencies(_dependency(mine, needed) for needed in build_closure(facts)),
+        encoded_dependencies=encode_dependencies(build_dependencies(mine.host.artifacts, facts)),
         public_data=_document(mine, public),
         low_diversity=_document(mine, {"environment": facts.environment(), "sandbox-config": dict(facts.sandbox)}),
         high_diversity=_document(mine, {"variables": facts.variables()}),
@@ -104,16 +102,6 @@ def _artifact(
 def _content(mine: ElementJob, directory: CasDirectory | None) -> Digest | None:
     """What is in a directory of the sandbox, without the mark and the time that the directory itself has there."""
     return mine.store.add_listing(Listing(directory.nodes())) if directory is not None else None
-
-
-def _dependency(mine: ElementJob, needed: ElementFacts) -> BuildDependency:
-    key = needed.cache_key
-    if key is None:
-        artifact = find_artifact(mine.host.artifacts, needed, strict=False)
-        if artifact is None:
-            raise ElementError(f"{needed.full_name}: the artifact is not in the local cache any more")
-        key = artifact.strong_key
-    return BuildDependency(needed.project.name, needed.name, key, needed.workspace is not None)
 
 
 def _document(mine: ElementJob, data: dict[str, object]) -> Digest:

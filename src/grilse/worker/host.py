@@ -6,13 +6,15 @@ Implements the interfaces of `plugin.host`; knows nothing of tasks.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
+from ..plugin.closure import build_closure
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
-from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.artifacts import Artifact, ArtifactCache, BuildDependency
 from ..storage.closure import Presence
 from ..storage.directory import CasDirectory
 from ..storage.store import Store
@@ -172,6 +174,10 @@ class WorkerHost:
         artifact = self.artifacts.lookup(facts.project.name, facts.name, key)
         if artifact is None or artifact.buildtree is None or artifact.sources is None:
             return None
+        before = [needed.artifact for needed in artifact.build_dependencies]
+        if before != [needed.artifact for needed in build_dependencies(self.artifacts, facts)]:
+            # What it was built with has changed, which no build system may notice: build all of it.
+            return None
         presence = Presence(self.store)
         usable = self.artifacts.is_cached(artifact, presence)
         return artifact if usable and presence.tree(artifact.buildtree) and presence.tree(artifact.sources) else None
@@ -231,6 +237,22 @@ class _RunHost:
     def staged_sources(self, facts: ElementFacts) -> CasDirectory:
         """The element's sources as one tree."""
         return self._host.staged_sources(facts)
+
+
+def build_dependencies(cache: ArtifactCache, facts: ElementFacts) -> Iterator[BuildDependency]:
+    """What an element is built with, as its artifact says it.
+
+    Raises:
+        ElementError: an artifact is not here any more.
+    """
+    for needed in build_closure(facts):
+        key = needed.cache_key
+        if key is None:
+            artifact = find_artifact(cache, needed, strict=False)
+            if artifact is None:
+                raise ElementError(f"{needed.full_name}: the artifact is not in the local cache any more")
+            key = artifact.strong_key
+        yield BuildDependency(needed.project.name, needed.name, key, needed.workspace is not None)
 
 
 def find_artifact(cache: ArtifactCache, facts: ElementFacts, *, strict: bool) -> Artifact | None:
