@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Final, cast
 
 from ..protocol.records import PluginRecord
 from . import alias
+from .bytecode import compiled
 
 if TYPE_CHECKING:
     from .plugin import Plugin
@@ -37,12 +38,28 @@ CORE: Final = {
 class _Loader(SourceFileLoader):
     """Imports a plugin without leaving files beside it: the directory may be part of a source."""
 
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The compiled module, from where `keep_bytecode` says if it has been compiled before."""
+        directory = _finder().bytecode
+        if not directory:
+            return super().get_code(fullname)
+        path = self.get_filename(fullname)
+        source = self.get_data(path)
+        return compiled(directory, path, source, lambda: self.source_to_code(source, path))
+
     def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
         """Write nothing."""
 
 
 class _Finder(MetaPathFinder):
-    """Finds the modules below `ROOT`."""
+    """Finds the modules below `ROOT`.
+
+    Attributes:
+        bytecode: directory for compiled code, or "".
+    """
+
+    def __init__(self) -> None:
+        self.bytecode = ""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -55,6 +72,24 @@ class _Finder(MetaPathFinder):
             if spec is not None:
                 return spec
         return None
+
+
+def keep_bytecode(cachedir: str) -> None:
+    """Keep the compiled code of plugins below a cache directory from now on."""
+    _finder().bytecode = os.path.join(cachedir, "grilse", "bytecode")
+
+
+def _finder() -> _Finder:
+    """The finder of this process."""
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            return finder
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    root = ModuleType(ROOT)
+    root.__path__ = []
+    sys.modules[ROOT] = root
+    return finder
 
 
 def module_name(directory: str, stem: str) -> str:
@@ -101,11 +136,7 @@ def _ensure_package(name: str, directory: str) -> None:
     """Make the package of a directory, unless it has been made."""
     if name in sys.modules:
         return
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-        root = ModuleType(ROOT)
-        root.__path__ = []
-        sys.modules[ROOT] = root
+    _finder()
     package = ModuleType(name)
     package.__path__ = [directory]
     sys.modules[name] = package

@@ -179,13 +179,17 @@ def find_project(directory: str, files: YamlFiles) -> tuple[str, str | None]:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Let the cyclic garbage collector rest: what loading makes stays, and looking through it costs a third more."""
+    """Let the cyclic garbage collector rest: what loading makes stays, and looking through it costs a third more.
+
+    It does not look at what is there at the end later either.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            gc.freeze()
             gc.enable()
 
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from ..plugin.importing import keep_bytecode
 from ..protocol.errors import LoadError, LoadErrorReason
 from .plan_host import PlanHost, Say
 from .plugins import PluginFactories
@@ -107,6 +108,7 @@ class Planner:
         """The surroundings of plugins."""
         if self._host is None:
             config = self.session.config
+            keep_bytecode(config.cachedir)
             self._host = PlanHost(
                 config.cachedir,
                 config.sourcedir,

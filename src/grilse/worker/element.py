@@ -10,6 +10,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ..plugin.importing import keep_bytecode
 from ..plugin.revive import revive_element
 from ..storage.sources import SourceCache
 from ..storage.store import Store
@@ -35,6 +36,7 @@ class ElementJob:
     def __init__(self, job: JobContext) -> None:
         self.job = job
         self.store = Store(job.settings("cachedir"))
+        keep_bytecode(self.store.cachedir)
         self.host = WorkerHost(job, self.store, _PUBLIC)
 
     def __enter__(self) -> ElementJob:
