@@ -20,9 +20,10 @@ from pathlib import Path
 from . import rows
 from .buildstream import RELEASE, NoBuildStream, ensure_buildstream
 from .measure import RunFailed, Tool
+from .sandbox import sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ROWS = ("version", "first", "show", "build", "terminal", "cancel")
+ROWS = ("version", "first", "show", "build", "sandbox", "terminal", "cancel")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,6 +75,8 @@ def measure(bench: rows.Bench, words: argparse.Namespace) -> list[rows.Row]:
     if "build" in wanted:
         for size in sizes(words.build):
             found += rows.build(bench, size)
+    if "sandbox" in wanted:
+        found += sandbox(bench)
     if "terminal" in wanted:
         found += rows.slow_terminal(bench)
     if "cancel" in wanted:
