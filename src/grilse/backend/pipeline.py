@@ -277,8 +277,8 @@ class Pipeline:
         from .upkeep import Upkeep, limits_of
 
         self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
-        for name in LAYOUT:
-            os.makedirs(os.path.join(self.config.cachedir, name), exist_ok=True)
+        for directory in LAYOUT:
+            os.makedirs(os.path.join(self.config.cachedir, directory), exist_ok=True)
         if tasks:
             from .run import prestart_count
 

@@ -20,15 +20,14 @@ def _pytest(folder: Path, text: str) -> str:
         "-p",
         "no:cacheprovider",
         "-p",
-        "no:randomly",
-        "-p",
         "grilse.audit.pytest_plugin",
         "-c",
         "/dev/null",
     ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, "--rootdir", str(folder), str(folder)],
-        env={"PYTHONPATH": audit_home(), "PATH": ""},
+        # Named here, and not once more by the entry point that an installed grilse has.
+        env={"PYTHONPATH": audit_home(), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
