@@ -52,6 +52,15 @@ class BuildElement(Element):
     def _plan(self) -> _Plan:
         return self._grilse.plan  # type: ignore[attr-defined, no-any-return]
 
+    # Not public, but plugins in the wild read and change it under its mangled name.
+    @property
+    def __commands(self) -> dict[str, list[str]]:
+        return self._plan.commands
+
+    @__commands.setter
+    def __commands(self, commands: dict[str, list[str]]) -> None:
+        self._plan.commands = commands
+
     def configure(self, node: MappingNode) -> None:
         """Read the four lists of commands."""
         node.validate_keys(list(_STEPS))

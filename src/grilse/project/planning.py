@@ -91,7 +91,7 @@ class Planner:
         """
         self.session.finish(complete=complete)
         if complete:
-            self.resolver.check_provenance()
+            self.resolver.check_projects(self.session.context.projects)
         self._warn_redundant()
 
     @property

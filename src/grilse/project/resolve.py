@@ -6,13 +6,13 @@ chain of them may have any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from ..plugin import keytext
 from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.element import DependencyConfiguration, Element
-from ..plugin.exceptions import BstError, ElementError
+from ..plugin.exceptions import BstError, ElementError, PluginError
 from ..plugin.node import MappingNode, Node, ScalarNode
 from ..plugin.source import Source, SourceSpec, check_provenance
 from ..plugin.variables import Variables
@@ -31,6 +31,7 @@ __all__ = ["ResolvedElement", "Resolver"]
 if TYPE_CHECKING:
     from ..plugin.factory import LoadedPlugin, PluginFactory
     from ..plugin.host import Host
+    from ..plugin.plugin import Plugin
     from .load_element import LoadElement
     from .project import Project
 
@@ -96,12 +97,16 @@ class Resolver:
             result.append(self._resolved[id(target)])
         return result
 
-    def check_provenance(self) -> None:
-        """Check provenance attributes of junctions' sources, whose projects are known only now.
+    def check_projects(self, projects: Iterable[Project]) -> None:
+        """Check what only shows when projects are fully loaded: source mirrors, provenance of junctions' sources.
 
         Raises:
             LoadError: UNDEFINED_SOURCE_PROVENANCE_ATTRIBUTE or INVALID_DATA.
+            PluginError: the plugin of a source mirror cannot be had.
         """
+        for project in projects:
+            if project.config.mirrors:
+                self.view(project).aliases.mirrors()
         while self._unchecked:
             node, project = self._unchecked.pop()
             check_provenance(node, project.full.source_provenance_attributes.keys())
@@ -439,7 +444,7 @@ def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[di
     text = keytext.encode_text
     parts = [
         b'{"element-base-key":' + text({"build-root": resolved.variable("build-root")}),
-        b'"element-plugin-key":' + keytext.encode(element.get_unique_key()),
+        b'"element-plugin-key":' + _encoded(element, element.get_unique_key()),
         b'"element-plugin-name":' + text(resolved.kind),
         b'"element-plugin-version":' + keytext.encode(element.BST_ARTIFACT_VERSION),
     ]
@@ -450,5 +455,24 @@ def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[di
     parts.append(b'"public":' + resolved.encoded_public())
     if element.BST_RUN_COMMANDS:
         parts.append(b'"sandbox":' + text(resolved.sandbox))
-    parts.append(b'"sources":' + keytext.encode(source_keys) + b"}")
+    parts.append(b'"sources":[' + b",".join(_encoded_sources(element, source_keys)) + b"]}")
     return b",".join(parts)
+
+
+def _encoded_sources(element: Element, keys: list[dict[str, Any]]) -> Iterator[bytes]:
+    return map(_encoded, element._grilse.sources, keys)
+
+
+def _encoded(plugin: Plugin, key: Any) -> bytes:
+    """The text of what a plugin gave as its unique key.
+
+    Raises:
+        PluginError: it is no plain data.
+    """
+    try:
+        return keytext.encode(key)
+    except TypeError as error:
+        raise PluginError(
+            f"{plugin}: get_unique_key() of the plugin '{plugin.get_kind()}' should give plain data: {error}",
+            reason="plugin-bug",
+        ) from error

@@ -63,7 +63,7 @@ class ElementView:
         found = []
         for source in self._element.sources:
             infos = source.collect_source_info()
-            found += [info.serialize() for info in infos or ()]
+            found += [_as_text(info.serialize()) for info in infos or ()]
         return found
 
     def artifact_digest(self) -> str:
@@ -124,3 +124,11 @@ def _as_data(view: ElementView) -> dict[str, Any]:
             for each in element.dependencies
         ],
     }
+
+
+def _as_text(info: dict[str, Any]) -> dict[str, Any]:
+    """What a source says of itself with its own data as text, as bst prints it: None, too."""
+    extra = info.get("extra-data")
+    if isinstance(extra, dict):
+        info["extra-data"] = {key: "None" if value is None else value for key, value in extra.items()}
+    return info
