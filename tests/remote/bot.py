@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import posixpath
 import signal
 import sys
 import threading
@@ -20,10 +19,8 @@ from grilse.remote import cas, transfer
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection
 from grilse.remote.library import grpc
-from grilse.sandbox.runner import Runner
-from grilse.sandbox.spec import Command
+from grilse.remote.local_execution import run_action
 from grilse.sandbox.workshop import Workshop
-from grilse.storage.digest import Digest
 from grilse.storage.proto import remote_execution_pb2 as messages
 from grilse.storage.store import Store
 from tests.remote import bots_api as api
@@ -118,50 +115,19 @@ class Bot:
             digest = messages.Digest()
             work.lease.payload.Unpack(digest)
             action = messages.Action.FromString(self._blob(digest))
-        wanted = messages.Command.FromString(self._blob(action.command_digest))
+        self._blob(action.command_digest)
         print(f"taken {cas.from_message(action.command_digest).hash}", flush=True)
-        root = cas.from_message(action.input_root_digest)
-        missing = transfer.fetch_trees(self.connection, self.store, [root])
+        missing = transfer.fetch_trees(self.connection, self.store, [cas.from_message(action.input_root_digest)])
         if missing:
             raise RuntimeError(f"{len(missing)} inputs are missing")
         if self.hold is not None:
             while not os.path.exists(self.hold):
                 threading.Event().wait(0.05)
         print("running", flush=True)
-        cwd = "/" + wanted.working_directory
-        outputs = {path: posixpath.normpath(posixpath.join(cwd, path)) for path in wanted.output_paths}
-        properties = {one.name: one.value for one in wanted.platform.properties}
-        command = Command(
-            argv=tuple(wanted.arguments),
-            cwd=cwd,
-            environment={one.name: one.value for one in wanted.environment_variables},
-            writable=None if "/" in outputs.values() else tuple(outputs.values()),
-            network=properties.get("network") == "on",
-            uid=int(properties["unixUID"]) if "unixUID" in properties else None,
-            gid=int(properties["unixGID"]) if "unixGID" in properties else None,
-        )
-        log = os.path.join(self.directory, "log")
-        descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            session = Runner(self.workshop, descriptor, started=work.started).open([])
-            try:
-                session.stage(root)
-                result = messages.ActionResult(exit_code=session.run(command))
-                captured: list[Digest] = []
-                for path, place in outputs.items():
-                    digest = session.capture(place, mtimes="mtime" in wanted.output_node_properties)
-                    if digest is not None:
-                        result.output_directories.add(path=path, root_directory_digest=cas.to_message(digest))
-                        captured.append(digest)
-            finally:
-                session.close()
-            text = self.store.add_file(log)
-        finally:
-            os.close(descriptor)
-        result.stdout_digest.CopyFrom(cas.to_message(text))
-        blobs = [text]
-        for digest in captured:
-            blobs += transfer.tree_digests(self.store, digest)
+        result, named = run_action(self.workshop, action, started=work.started)
+        blobs = list(named)
+        for output in result.output_directories:
+            blobs += transfer.tree_digests(self.store, cas.from_message(output.root_directory_digest))
         transfer.push_blobs(self.connection, self.store, blobs)
         return result
 
