@@ -93,13 +93,16 @@ def test_pruning_goes_down_to_the_low_watermark(tmp_path: Path) -> None:
     assert "e2" in project.cached() and "e0" not in project.cached()
 
 
-def test_a_session_may_exceed_a_quota_that_is_too_small_for_it(tmp_path: Path) -> None:
+def test_what_does_not_fit_fails_and_what_fits_replaces_what_is_old(tmp_path: Path) -> None:
     project = Project(tmp_path, settings="cache:\n  quota: 1K\n")
-    project("build", "e0.bst", "e1.bst", "e2.bst")
-    assert len(project.cached()) == 3 and project.json("cache", "info")["exceeded"]
-    out = tmp_path / "out"
-    project("artifact", "checkout", "--directory", str(out), "e1.bst")
-    assert (out / "f1").read_text() == "1" * 1000
+    project("build", "e0.bst", status=255)
+    assert project.cached() == []
+    project.settings.write_text(project.settings.read_text().replace("1K", "6K"))
+    for name in ("e0", "e1", "e2"):
+        project("build", f"{name}.bst")
+        assert name in project.cached()
+    assert not project.json("cache", "info")["exceeded"] and len(project.cached()) < 3
+    assert project.json("cache", "check")["sound"]
 
 
 def test_an_unwritable_cache_directory_is_an_orderly_error(tmp_path: Path) -> None:

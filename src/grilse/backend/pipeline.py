@@ -255,6 +255,9 @@ class Pipeline:
         config = self.config
         return {
             "cachedir": config.cachedir,
+            "quota": config.quota,
+            "reserved": config.reserved,
+            "low_watermark": config.low_watermark,
             "sourcedir": config.sourcedir,
             "debug": config.debug,
             "strict": self.strict,

@@ -5,7 +5,6 @@ Knows the limits and what may be given up; when and how is for the storage and s
 
 from __future__ import annotations
 
-import os
 import threading
 
 from ..project.user_config import UserConfig
@@ -60,6 +59,8 @@ class Upkeep:
             CasError: room cannot be made.
         """
         if room(self._store, self._limits, 0).free < self._limits.reserved:
+            from ..sandbox.trees import drop_trees
+
             drop_trees(self._store)
         removed = self._keeper.tend()
         if removed is not None:
@@ -70,27 +71,3 @@ class Upkeep:
         self._stop.set()
         self._thread.join()
         self._keeper.close()
-
-
-def drop_trees(store: Store) -> int:
-    """Remove the unpacked trees that no sandbox uses; they are made again when they are needed.  Returns how many.
-
-    Raises:
-        CasError: they cannot be removed.
-    """
-    from ..sandbox.scratch import Scratch
-    from ..sandbox.trees import Trees
-    from ..storage.store import cas_error
-
-    directory = os.path.join(store.cachedir, "grilse")
-    trees, scratches = os.path.join(directory, "trees"), os.path.join(directory, "sandbox")
-    if not os.path.isdir(trees):
-        return 0
-    try:
-        scratch = Scratch(scratches)
-        try:
-            return Trees(store, trees, scratches, limit=0).expire(scratch)
-        finally:
-            scratch.close()
-    except OSError as error:
-        raise cas_error(error, f"remove unpacked trees from '{trees}'") from error

@@ -20,7 +20,7 @@ from grilse.platform.files import free_space, lock
 from grilse.sandbox.fill import Filler
 from grilse.sandbox.scratch import Scratch, ensure_private, remove_tree
 from grilse.storage.digest import Digest
-from grilse.storage.store import Store
+from grilse.storage.store import Store, cas_error
 
 # Trees together take at most this share of the file system's size, and at most this many bytes.
 LIMIT_SHARE = 0.2
@@ -190,6 +190,26 @@ class Trees:
     def _locked(self, *, shared: bool) -> Iterator[None]:
         with _held(os.path.join(self._directory, ".lock"), shared=shared):
             yield
+
+
+def drop_trees(store: Store) -> int:
+    """Remove all unpacked trees that no sandbox uses; they are made again when they are needed.  Returns how many.
+
+    Raises:
+        CasError: they cannot be removed.
+    """
+    directory = os.path.join(store.cachedir, "grilse")
+    trees, scratches = os.path.join(directory, "trees"), os.path.join(directory, "sandbox")
+    if not os.path.isdir(trees):
+        return 0
+    try:
+        scratch = Scratch(scratches)
+        try:
+            return Trees(store, trees, scratches, limit=0).expire(scratch)
+        finally:
+            scratch.close()
+    except OSError as error:
+        raise cas_error(error, f"remove unpacked trees from '{trees}'") from error
 
 
 @contextmanager

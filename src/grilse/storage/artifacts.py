@@ -363,8 +363,9 @@ class ArtifactCache:
         """Keep an artifact whose blobs are in the store, under its strong and its weak key.
 
         Raises:
-            CasError: it cannot be written.
+            CasError: it cannot be written, or there is no room for it (reason ``cache-too-full``).
         """
+        self.store.admit()
         data = encode_artifact(artifact)
         for key in dict.fromkeys((artifact.strong_key, artifact.weak_key)):
             refs.write_ref(self.base, _checked(artifact_name(project, element, key)), data)

@@ -16,6 +16,7 @@ import threading
 import time
 
 from grilse.protocol.errors import CasError
+from grilse.storage.admission import set_total
 from grilse.storage.census import Uses, records
 from grilse.storage.closure import tree_blobs
 from grilse.storage.digest import Digest
@@ -73,6 +74,7 @@ class Keeper:
             if not full and (now < self._next_expiry or not self._exceeded(now)):
                 return None
             removed = expire(self._store, self._limits, full=full)
+            set_total(self._store, removed.left)
             done = time.monotonic()
             self._next_count = done + max(_INTERVAL, (done - now) / _SHARE)
             if not removed.enough:
@@ -105,7 +107,9 @@ class Keeper:
             return True
         if self._limits.quota is None or now < self._next_count:
             return False
-        state = room(self._store, self._limits, used_bytes(self._store))
+        used = used_bytes(self._store)
+        set_total(self._store, used)
+        state = room(self._store, self._limits, used)
         taken = time.monotonic() - now
         self._next_count = now + max(_INTERVAL, taken / _SHARE)
         return state.exceeded

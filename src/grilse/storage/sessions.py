@@ -20,8 +20,11 @@ from types import TracebackType
 from grilse.platform.files import NEW_READABLE, lock, socket_answers, try_lock
 from grilse.storage.store import cas_error
 
-# Subtracted from the beginning of a session: what it used while it began, and grain of clocks.
-MARGIN = 60.0  # seconds
+# Subtracted from the beginning of a session: file systems stamp with a clock that lags by a few milliseconds.
+MARGIN = 0.05  # seconds
+
+# A mark without a lock that is younger than this is about to get one.
+_BEGINNING = 60.0  # seconds
 
 _SOCKET_PREFIX = "casserver-"
 _SOCKET_SUFFIX = ".sock"
@@ -123,7 +126,7 @@ def _own_starts(cachedir: str, but: Session | None) -> Iterator[float]:
             start = os.fstat(descriptor).st_mtime
             if not try_lock(descriptor):
                 yield start
-            elif start < time.time() - MARGIN:  # otherwise it may be about to be locked
+            elif start < time.time() - _BEGINNING:
                 os.unlink(path)
         except OSError:
             continue

@@ -76,8 +76,9 @@ class SourceCache:
         """Keep a source whose tree is in the store.
 
         Raises:
-            CasError: it cannot be written.
+            CasError: it cannot be written, or there is no room for it (reason ``cache-too-full``).
         """
+        self.store.admit()
         refs.write_ref(self.base, _checked(name), encode_source(files))
 
     def delete(self, name: str) -> bool:

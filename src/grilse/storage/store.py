@@ -94,6 +94,17 @@ class Supplier(Protocol):
         """
 
 
+class Gate(Protocol):
+    """Decides whether the cache may take what a record is about to name."""
+
+    def admit(self, store: Store) -> None:
+        """Return if it may.
+
+        Raises:
+            CasError: it may not (reason ``cache-too-full``).
+        """
+
+
 class Store:
     """The store below a cache directory.
 
@@ -105,12 +116,16 @@ class Store:
             used again, others are recent enough.
 
     Attributes:
+        written: bytes of blobs written since this was last set to zero; roughly, when several threads write.
+        admission: asked before a record is written that names blobs of this store, or None.
         supplier: brings blobs that are read and not here, or None.  What the store says is here is here without it.
     """
 
     def __init__(self, cachedir: str, *, since: float | None = None) -> None:
         self.cachedir = cachedir
         self.supplier: Supplier | None = None
+        self.admission: Gate | None = None
+        self.written = 0
         self.objects = os.path.join(cachedir, "cas", "objects")
         self.tmpdir = os.path.join(cachedir, "cas", "tmp")
         self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
@@ -304,6 +319,15 @@ class Store:
         finally:
             _unlink(temporary)
 
+    def admit(self) -> None:
+        """Called before a record is written, once its blobs are here.
+
+        Raises:
+            CasError: there is no room for it (reason ``cache-too-full``).
+        """
+        if self.admission is not None:
+            self.admission.admit(self)
+
     def use(self, digests: Iterable[Digest]) -> list[Digest]:
         """Mark blobs as used just now, so that they are the last to be expired; returns those that are not here."""
         return [digest for digest in digests if not self._use(digest) and not self.contains(digest)]
@@ -421,6 +445,7 @@ class Store:
 
     def _rename(self, source: str, digest: Digest) -> None:
         target = self.path(digest)
+        self.written += digest.size
         try:
             os.replace(source, target)
         except FileNotFoundError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..plugin.importing import keep_bytecode
 from ..plugin.revive import revive_element
 from ..storage.sources import SourceCache
-from ..storage.store import Store
+from .cache import store_of
 from .context import JobContext
 from .exchange import exchange_of
 from .host import PublicData, WorkerHost
@@ -35,7 +35,7 @@ class ElementJob:
 
     def __init__(self, job: JobContext) -> None:
         self.job = job
-        self.store = Store(job.settings("cachedir"))
+        self.store = store_of(job)
         keep_bytecode(self.store.cachedir)
         self.host = WorkerHost(job, self.store, _PUBLIC)
 

@@ -13,13 +13,14 @@ from typing import Any
 from ...project.api import open_session
 from ...project.user_config import UserConfig
 from ...protocol.requests import CacheCheck, CacheInfo, CachePrune
+from ...sandbox.trees import drop_trees
 from ...storage import care
 from ...storage.census import blobs
 from ...storage.expiry import room
 from ...storage.sessions import Session as CacheUse
 from ...storage.store import Store
 from ..session import Session
-from ..upkeep import drop_trees, limits_of
+from ..upkeep import limits_of
 
 # Exit status of a check that found faults and left them.
 STATUS_UNSOUND = 1

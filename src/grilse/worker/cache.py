@@ -1,0 +1,25 @@
+"""The store of a job, which refuses what exceeds the user's limits.
+
+Knows the settings of jobs; what goes when room is needed is for the storage room to know.
+"""
+
+from __future__ import annotations
+
+from ..storage.admission import Admission
+from ..storage.expiry import Limits
+from ..storage.store import Store
+from .context import JobContext
+
+
+def store_of(job: JobContext) -> Store:
+    """A new store object for a job."""
+    store = Store(job.settings("cachedir"))
+
+    def relieve() -> None:
+        from ..sandbox.trees import drop_trees
+
+        drop_trees(store)
+
+    limits = Limits(job.settings("quota"), job.settings("reserved", 0), job.settings("low_watermark", 0.8))
+    store.admission = Admission(limits, relieve)
+    return store
