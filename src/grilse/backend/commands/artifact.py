@@ -94,14 +94,14 @@ def _entries(store: Store, digest: Digest | None) -> Iterator[dict[str, Any]]:
     """Every entry of a tree, a directory before what is in it."""
     if digest is None:
         return
-    stack: list[tuple[str, Iterator[tuple[str, Any]]]] = [("", iter(sorted(store.listing(digest).nodes.items())))]
+    stack: list[tuple[str, Iterator[tuple[str, Any]]]] = [("", _ordered(store, digest))]
     while stack:
         prefix, rest = stack[-1]
         for name, node in rest:
             path = f"{prefix}{name}"
             if isinstance(node, DirectoryNode):
                 yield {"path": path, "type": "directory", "size": 0}
-                stack.append((f"{path}/", iter(sorted(store.listing(node.digest).nodes.items()))))
+                stack.append((f"{path}/", _ordered(store, node.digest)))
                 break
             if isinstance(node, SymlinkNode):
                 yield {"path": path, "type": "symlink", "size": len(node.target), "target": node.target}
@@ -117,8 +117,16 @@ def _entries(store: Store, digest: Digest | None) -> Iterator[dict[str, Any]]:
             stack.pop()
 
 
+def _ordered(store: Store, digest: Digest) -> Iterator[tuple[str, Any]]:
+    """The entries of a directory in bst's order: by name, those that are no directories first."""
+    nodes = store.listing(digest).nodes
+    return iter(sorted(nodes.items(), key=lambda item: (isinstance(item[1], DirectoryNode), item[0])))
+
+
 def _listing(name: str, entries: list[dict[str, Any]], long: bool) -> str:
     lines = [f"  {name}:\n"]
+    if not entries:
+        lines.append("\tThis element has no associated artifacts\n")
     for entry in entries:
         if not long:
             lines.append(f"\t{entry['path']}\n")
