@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..plugin.host import ElementFacts
     from ..plugin.sandbox import SandboxRunner
     from ..remote.transfer import Progress
-    from ..sandbox.runner import Runner
     from .element import ElementJob
 
 
@@ -68,12 +67,25 @@ def stage(mine: ElementJob, sandbox: Sandbox, chosen: list[ElementFacts]) -> Non
         staging.stage_all(element, chosen, sandbox, None, None, None, True, overlaps)
 
 
-def make_runner(mine: ElementJob) -> Runner:
-    """Runs commands of the job's sandbox; their output goes to the job's log."""
+def make_runner(mine: ElementJob) -> SandboxRunner:
+    """Runs commands of the job's sandbox on this machine; their output goes to the job's log.
+
+    Raises:
+        SandboxError, RemoteError: the services that commands shall find in the sandbox cannot be offered.
+    """
     from ..sandbox.runner import Runner
     from ..sandbox.workshop import Workshop
 
-    return Runner(Workshop(mine.store, os.path.join(mine.store.cachedir, "grilse")), _output(mine))
+    directory = os.path.join(mine.store.cachedir, "grilse")
+    runner = Runner(Workshop(mine.store, directory), _output(mine))
+    config = mine.facts.sandbox
+    if not config.get("remote-apis-socket"):
+        return runner
+    from ..remote.nested import NestedRunner, make_backend, socket_path
+
+    # Actions of clients in the sandbox run beside it, on threads of their own.
+    backend = make_backend(connections_of(mine.job), settings_of(mine.job), Workshop(mine.store, directory), config)
+    return NestedRunner(runner, backend, socket_path(config))
 
 
 def make_build_runner(mine: ElementJob) -> SandboxRunner:
