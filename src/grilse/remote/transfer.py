@@ -329,7 +329,8 @@ def upload_bytes(connection: Connection, blobs: Sequence[bytes]) -> list[Digest]
     """
     named = [(digest_bytes(data), data) for data in blobs]
     lacking = set(cas.find_missing(connection, [digest for digest, _ in named]))
-    cas.update_batch(connection, [(digest, data) for digest, data in named if digest in lacking])
+    if lacking:
+        cas.update_batch(connection, [(digest, data) for digest, data in named if digest in lacking])
     return [digest for digest, _ in named]
 
 
