@@ -121,7 +121,7 @@ def test_checkouts_that_are_killed_leave_the_cache_alone(tmp_path: Path) -> None
 
 
 def test_expiries_that_are_killed_leave_whole_artifacts(tmp_path: Path) -> None:
-    faults = Faults(tmp_path, settings="cache:\n  quota: 3M\n  low-watermark: 50%\n")
+    faults = Faults(tmp_path, settings="cache:\n  quota: 8M\n  low-watermark: 50%\n")
     dice = random.Random(3)
     for _ in range(RUNS):
         faults.finish("build", "all.bst")
