@@ -72,7 +72,7 @@ class Asking:
                 return self._ask(index, obj, plan)
             size = self._ledger.name(index, _EARLY_PART, ".__class__", cls) + 3
             if state:
-                size += 1 + self._attributes(index, _but(state, plan.without) if plan.without else state)
+                size += 1 + self._attributes(index, self._but(state, plan.without) if plan.without else state)
             return size + self._slots(index, obj, plan, bool(state)) if plan.slots else size
         if how is How.CALL:
             return self._ask(index, obj, plan)
@@ -104,6 +104,12 @@ class Asking:
             else:
                 return size + self._odd_state(index, names, values)
         return size + ledger.take(index, _ATTRIBUTE, names, values)
+
+    def _but(self, state: dict[Any, Any], without: frozenset[str]) -> dict[Any, Any]:
+        """A state without some attributes; it lives as long as its id is in use."""
+        made = {name: value for name, value in state.items() if type(name) is not str or name not in without}
+        self._graph.keep.append(made)
+        return made
 
     def _odd_state(self, index: int, names: list[Any], values: list[Any]) -> int:
         """Look at a state that is a dict with other keys than strings."""
@@ -235,10 +241,6 @@ class Asking:
             place += len(batch)
             if time.monotonic() > ledger.deadline:
                 raise ledger.full(f"{ledger.budget.seconds:g} seconds are over")
-
-
-def _but(state: dict[Any, Any], without: frozenset[str]) -> dict[Any, Any]:
-    return {name: value for name, value in state.items() if type(name) is not str or name not in without}
 
 
 def _argument_labels(obj: Any, found: Reduction) -> Iterable[str]:

@@ -180,3 +180,9 @@ def test_what_if_an_attribute_were_left_out_can_be_asked() -> None:
     assert report.bytes_measured
     assert audit(root, without={f"{Box.__module__}.Box": ["lock"]}, spawn=False).blockers[0].path == "box.rest[0].left"
     assert root.rest[0].right == 5
+
+
+def test_leaving_out_an_attribute_of_many_instances_leaves_the_rest_of_each() -> None:
+    root = [Box(gone=number, kept=[str(number)]) for number in range(500)]
+    report = audit(root, without={f"{Box.__module__}.Box": ["gone"]}, spawn=False)
+    assert report.objects == 1001
