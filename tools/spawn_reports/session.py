@@ -60,7 +60,7 @@ def main(project: str, target: str, output: str, size: str = "") -> None:
     def watched(scheduler: Any, job: Any) -> None:
         # On the class, so that the audited instances hold nothing of this.
         start_job(scheduler, job)
-        if size == "large":
+        if size == "large" and app.stream.total_elements:
             roots = {"stream": app.stream, "project": app.project, "job": job}
             for name, obj in roots.items():
                 found[name] = asdict(audit(obj, name=name))

@@ -23,7 +23,7 @@ from .reduction import How, Plan
 from .remedies import advice_for
 
 # Passes over the graph until no attribute more is found to be in the way.
-_PASSES = 20
+_PASSES = 500
 # What a default reduction names as the maker; pickle writes it as an opcode.
 _NEW = vars(copyreg)["__newobj__"]
 
