@@ -294,7 +294,7 @@ def _jobs(data: dict[str, Any]) -> str:
         + ", ".join(code(name) for name in job["kept"])
         + ". What the other process needs is none of these objects but the action, the element's origin, kind, "
         "resolved configuration and keys, the digests of its sources and dependencies, and where to write the log: "
-        "see [grilse.md](grilse.md) for what that costs as a message."
+        "`docs/protocol.md` lists the message that stands for it."
     )
 
 
