@@ -42,9 +42,9 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """All cases by name."""
-    from . import basics, composition, junctions
+    from . import basics, composition, junctions, resolving
 
-    return {**basics.CASES, **composition.CASES, **junctions.CASES}
+    return {**basics.CASES, **composition.CASES, **junctions.CASES, **resolving.CASES}
 
 
 def expected() -> dict[str, str]:

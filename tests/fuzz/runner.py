@@ -28,7 +28,7 @@ from .mutations import broken_project
 SECONDS_LIMIT = 2.0
 MEMORY_LIMIT = 500_000_000
 # A process that says nothing for this long is taken to hang
-HANG_SECONDS = 20.0
+HANG_SECONDS = 60.0
 # A process is replaced after so many: plugins and what they keep add up
 SEEDS_PER_PROCESS = 100
 

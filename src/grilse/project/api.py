@@ -24,7 +24,7 @@ from .files import YamlFiles
 from .load_element import LoadElement
 from .project import PROJECT_FILE, Project
 from .sorting import sort_elements
-from .user_config import UserConfig, load_user_config
+from .user_config import UserConfig, likely_cachedir, load_user_config
 from .workspaces import PROJECT_FILE as WORKSPACE_FILE
 from .workspaces import load_workspace_project, load_workspaces
 
@@ -150,8 +150,11 @@ def open_session(
     Raises:
         LoadError: what is wrong with the configuration.
     """
-    config = load_user_config(invocation, YamlFiles(None), environment)
-    files = YamlFiles(os.path.join(config.cachedir, PARSED_CACHE) if cached else None)
+    likely = likely_cachedir(invocation, environment) if cached else ""
+    files = YamlFiles(os.path.join(likely, PARSED_CACHE) if cached else None)
+    config = load_user_config(invocation, files, environment)
+    if cached and config.cachedir != likely:
+        files = YamlFiles(os.path.join(config.cachedir, PARSED_CACHE))
     return LoadSession(config, files, invocation.directory, environment, warn)
 
 

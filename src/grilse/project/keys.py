@@ -23,7 +23,6 @@ ARTIFACT_VERSION: Final = 11
 # Keys are sorted: everything but these two comes behind the dependencies.
 _HEAD: Final = b'{"core-artifact-version":%d,"dependencies":[' % ARTIFACT_VERSION
 
-_PENDING: Final = ord("1")
 
 # What the text says of a dependency besides its name.
 NAMES: Final = 0
@@ -122,24 +121,21 @@ def close_over(roots: Sequence[ResolvedElement]) -> Closure:
 
 
 def _add(root: ResolvedElement, bits: int, tail: list[ResolvedElement]) -> int:
-    """Append what the closure of `root` adds to the elements in `bits`, in the order of a walk that skips these."""
+    """Append what the closure of `root` adds to the elements in `bits`, in the order of that closure.
+
+    With an element, all it needs to run is in `bits` too: so a walk that skips these comes by the others in the same
+    order as one that skips nothing, which is the order of the closure.
+    """
+    parts: list[Closure] = []
+    closure: Closure | None = root.run_closure
+    while closure is not None and closure.bits & ~bits:
+        parts.append(closure)
+        closure = closure.base
     # One character for each number up to that of `root`, which is the highest: "1" for what is still to be added.
-    pending = bytearray(format(root.run_closure.bits & ~bits, "b")[::-1], "ascii")
-    add = tail.append
-    pending[root.number] = 0
-    stack = [(root, iter(root.runtime_dependencies))]
-    while stack:
-        element, rest = stack[-1]
-        for dependency in rest:
-            if pending[dependency.number] == _PENDING:
-                pending[dependency.number] = 0
-                if dependency.runtime_dependencies:
-                    stack.append((dependency, iter(dependency.runtime_dependencies)))
-                    break
-                add(dependency)
-        else:
-            stack.pop()
-            add(element)
+    pending = format(root.run_closure.bits & ~bits, "b")[::-1]
+    size = len(pending)
+    for part in reversed(parts):
+        tail += [element for element in part.tail if element.number < size and pending[element.number] == "1"]
     return bits | root.run_closure.bits
 
 

@@ -17,7 +17,7 @@ from ..plugin.composition import compose
 from ..plugin.node import MappingNode, Node
 from ..protocol.errors import LoadError, LoadErrorReason
 from ..protocol.requests import Invocation
-from .files import YamlFiles
+from .files import YamlFiles, read_file
 from .remotes import (
     CacheConfig,
     RemoteExecution,
@@ -180,6 +180,23 @@ def load_user_config(invocation: Invocation, files: YamlFiles, environment: Mapp
     for name in projects.keys():  # noqa: SIM118 - a mapping node is not a dict
         projects.get_mapping(name).validate_keys(_PROJECT_KEYS)
     return UserConfig(**_with_invocation(values, invocation))
+
+
+def likely_cachedir(invocation: Invocation, environment: Mapping[str, str]) -> str:
+    """Where the cache directory most likely is, without understanding the configuration file.
+
+    What was parsed before lies there: looking in the wrong place costs no more than parsing.
+    """
+    environment = with_base_directories(environment)
+    path = invocation.config or _default_file(environment)
+    text = ""
+    if path is not None:
+        try:
+            text = read_file(path).decode(errors="replace")
+        except LoadError:
+            text = ""  # whoever reads it for good says what is wrong
+    found = re.search(r"^cachedir:[ ]*([^\s#'\"]+)[ ]*$", text, re.MULTILINE)
+    return expand_path(found[1] if found else "${XDG_CACHE_HOME}/buildstream", environment)
 
 
 def with_base_directories(environment: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from grilse.project.files import YamlFiles
 from grilse.project.remotes import RemoteSpec, remote_from_string
-from grilse.project.user_config import UserConfig, expand_path, load_user_config, parse_size
+from grilse.project.user_config import UserConfig, expand_path, likely_cachedir, load_user_config, parse_size
 from grilse.protocol.errors import LoadError, RemoteError
 from grilse.protocol.requests import Invocation
 
@@ -166,3 +166,25 @@ def test_sizes(tmp_path: Path) -> None:
     half = parse_size("50%", str(tmp_path / "not" / "there"))
     assert half is not None
     assert half > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "directory"),
+    [
+        ("cachedir: /c/d\n", "/c/d"),
+        ("logdir: /l\ncachedir:   ${PLACE}/d   \n", "/place/d"),
+        ("logdir: /l\n", "/home/.cache/buildstream"),
+        ("build:\n  cachedir: /no\n", "/home/.cache/buildstream"),
+        ("cachedir: '/quoted'\n", "/home/.cache/buildstream"),
+        ("\0: [", "/home/.cache/buildstream"),
+    ],
+)
+def test_the_cache_directory_is_guessed_before_the_file_is_understood(
+    text: str, directory: str, tmp_path: Path
+) -> None:
+    (tmp_path / "c.conf").write_text(text)
+    environment = {"HOME": "/home", "PLACE": "/place"}
+    for config in (str(tmp_path / "c.conf"), str(tmp_path / "missing")):
+        wanted = directory if config.endswith("c.conf") else "/home/.cache/buildstream"
+        invocation = Invocation(argv=(), directory="/", config=config)
+        assert likely_cachedir(invocation, environment) == wanted
