@@ -260,6 +260,12 @@ def _decode_properties(data: bytes) -> tuple[dict[str, str], int | None]:
     return named, mtime
 
 
+_SHORT = [bytes((number,)) for number in range(0x80)]  # numbers of one byte
+_FLAG = b"\x20\x01"  # field 4 of a file: it is executable
+# What a file's digest begins with: field 2 and its length, field 1 of that and its length; by the length of the size.
+_HASHED = [b"\x12" + bytes((2 + HASH_LENGTH + 1 + count,)) + b"\n@" for count in range(11)]
+
+
 def encode_listing(listing: Listing) -> bytes:
     """The ``Directory`` message in REAPI's canonical form: nodes sorted by the bytes of their names."""
     directories: list[tuple[bytes, DirectoryNode]] = []
@@ -276,24 +282,20 @@ def encode_listing(listing: Listing) -> bytes:
             symlinks.append((encoded, node))
     out: list[bytes] = []
     for encoded, node in sorted(files):
-        digest = node.digest
-        # The digest is written out here: this runs once per file of every tree that changes.
-        size = b"\x10" + varint(digest.size) if digest.size else b""
-        body = b"".join(
-            (
-                b"\n",
-                varint(len(encoded)),
-                encoded,
-                b"\x12",
-                varint(len(size) + HASH_LENGTH + 2),
-                b"\n@",
-                digest.hash.encode("ascii"),
-                size,
-                b"\x20\x01" if node.executable else b"",
-                b"" if node.mtime is None else field_bytes(6, _encode_mtime(node.mtime)),
-            )
-        )
-        out += (b"\n", varint(len(body)), body)
+        # Written out here, since this runs once per file of every tree that changes.
+        (name_hash, size), executable, mtime = node
+        length = len(encoded)
+        tail = _FLAG if executable else b""
+        if mtime is not None:
+            tail += field_bytes(6, _encode_mtime(mtime))
+        if size:
+            counted = varint(size)
+            digest = _HASHED[len(counted)] + name_hash.encode("ascii") + b"\x10" + counted
+        else:
+            digest = b"\x12B\n@" + name_hash.encode("ascii")
+        head = b"\n" + _SHORT[length] if length < 0x80 else b"\n" + varint(length)
+        length += len(head) + len(digest) + len(tail)
+        out += (b"\n", _SHORT[length] if length < 0x80 else varint(length), head, encoded, digest, tail)
     for encoded, subdirectory in sorted(directories):
         body = field_bytes(1, encoded) + field_bytes(2, encode_digest(subdirectory.digest))
         out += (b"\x12", varint(len(body)), body)

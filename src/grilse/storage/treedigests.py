@@ -127,7 +127,7 @@ class _Hasher(Store):
 
     def add_descriptor(self, descriptor: int, status: os.stat_result, path: str, *, move: bool = False) -> Digest:
         """The digest of an open file."""
-        return hash_descriptor(descriptor)
+        return hash_descriptor(descriptor, status.st_size)
 
     def add_file(self, path: str, *, move: bool = False) -> Digest:
         """The digest of a file."""
