@@ -118,7 +118,7 @@ def copy_files(
 
     Args:
         src: directory.
-        dest: directory.
+        dest: directory, made if it does not exist.
         filter_callback: called with each relative path; what it answers False for stays out.
         ignore_missing: whether files may vanish meanwhile.
         report_written: whether the result lists what was written.
@@ -154,6 +154,7 @@ def _transfer(
     result = FileListResult()
     modes: dict[str, int] = {}
     try:
+        os.makedirs(dest, exist_ok=True)
         paths = [path for path in list_relative_paths(src) if accept is None or accept(path)]
         for path in paths:
             _one(src, dest, path, transfer, result, modes, ignore_missing, report)

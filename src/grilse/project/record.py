@@ -117,6 +117,10 @@ def _source(element: ResolvedElement, index: int, source: Source) -> SourceRecor
     name = None
     if element.source_keys is not None:
         key = element.source_keys[index]["key"]
+    elif source.is_resolved():
+        # Another source of the element has no ref.
+        key = source.get_unique_key()
+    if key is not None:
         name = f"{spec.kind}/{keytext.digest(key)}"
     return SourceRecord(
         plugin=source._grilse.plugin,

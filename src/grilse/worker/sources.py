@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..plugin import keytext
 from ..plugin.exceptions import SourceError
 from ..plugin.fetching import fetch, track
 from ..plugin.node import MappingNode
@@ -100,6 +101,8 @@ class ElementSources:
             if changed:
                 source.info(f"Found new revision: {ref}")
                 source.set_ref(ref, MappingNode.from_plain({}))
+                # What comes behind it may want to see it.
+                self._names[index] = f"{source.get_kind()}/{keytext.digest(source.get_unique_key())}"
                 if workspaced:
                     source.warn(
                         "Updated reference will be ignored as source has open workspace",
