@@ -1,6 +1,8 @@
 """Runs every check of the project, one after the other, and the tests last.
 
-Knows which tools judge the code and in which order; what they ask is written in `pyproject.toml`.
+Knows which tools judge the code and in which order; what they ask is written in `pyproject.toml`. More words go to
+pytest. With `--oracle` BuildStream is installed into `.cache` first, unless GRILSE_ORACLE names one, so that the tests
+which compare with it are not skipped.
 """
 
 from __future__ import annotations
@@ -54,13 +56,30 @@ def run_tests(words: list[str]) -> bool:
     return subprocess.run([*command, *words], cwd=ROOT, timeout=TESTS_LIMIT_SECONDS).returncode == 0
 
 
+def install_oracle() -> None:
+    """Let GRILSE_ORACLE name a BuildStream, installed when it is not there yet.
+
+    Raises:
+        NoBuildStream: it cannot be installed.
+    """
+    if "GRILSE_ORACLE" not in os.environ:
+        sys.path.insert(0, str(ROOT))
+        from bench.buildstream import ensure_buildstream
+
+        os.environ["GRILSE_ORACLE"] = str(ensure_buildstream(ROOT / ".cache"))
+
+
 def main() -> int:
+    words = sys.argv[1:]
+    if "--oracle" in words:
+        words.remove("--oracle")
+        install_oracle()
     results = [run_check(name, command) for name, command in CHECKS]
     failed = [name for (name, _), good in zip(CHECKS, results, strict=True) if not good]
     if failed:
         print(f"checks that failed: {', '.join(failed)}", flush=True)
     # The last words are pytest's
-    tests = run_tests(sys.argv[1:])
+    tests = run_tests(words)
     return 0 if tests and not failed else 1
 
 

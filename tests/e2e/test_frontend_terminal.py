@@ -177,7 +177,7 @@ def test_suspending_stops_the_backend_and_leaves_the_terminal_to_the_shell(
     assert "Running commands" not in terminal.text
     terminal.foreground()
     terminal.wait_for("Running commands")
-    assert [command["event"] for command in commands(tmp_path)] == ["suspend", "resume"]
+    terminal.wait_for(lambda: [command["event"] for command in commands(tmp_path)] == ["suspend", "resume"])
     terminal.press(b"\x03")
     terminal.wait_for("Choice:")
     terminal.press(b"t")
