@@ -75,7 +75,7 @@ def _question(label: str, text: str, default: str | None, check: Callable[[str],
         try:
             check(value)
         except GrilseError as error:
-            raise click.UsageError(f"{error} {error.detail or ''}".strip()) from None
+            raise click.UsageError(". ".join(filter(None, (str(error), error.detail)))) from None
         return value
 
     click.echo("\n" + textwrap.fill(text, 76, initial_indent="  ", subsequent_indent="  ") + "\n", err=True)
