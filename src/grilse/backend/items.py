@@ -64,12 +64,14 @@ class ArtifactItem:
 
     Attributes:
         display_name, display_key, project_name, element_name, cache_key: as of `Item`.
+        order: its place in the order of scheduling.
     """
 
-    __slots__ = ("cache_key", "display_key", "display_name", "element_name", "project_name")
+    __slots__ = ("cache_key", "display_key", "display_name", "element_name", "order", "project_name")
 
-    def __init__(self, name: str, project: str, element: str, key: str) -> None:
+    def __init__(self, name: str, project: str, element: str, key: str, order: int = 0) -> None:
         self.display_name = name
         self.project_name = project
         self.element_name = element
         self.display_key = self.cache_key = key
+        self.order = order

@@ -43,11 +43,19 @@ class SessionRemotes:
 
     def pull_artifacts(self, element: ResolvedElement) -> bool:
         """Whether artifacts of an element can be pulled from somewhere."""
-        return can_pull(self.settings.artifacts.get(element.project.name, ()))
+        return self.pulls_from(element.project.name)
 
     def push_artifacts(self, element: ResolvedElement) -> bool:
         """Whether artifacts of an element can be pushed somewhere."""
-        return can_push(self.settings.artifacts.get(element.project.name, ()))
+        return self.pushes_to(element.project.name)
+
+    def pulls_from(self, project: str) -> bool:
+        """Whether artifacts of a project, given by its name, can be pulled from somewhere."""
+        return can_pull(self.settings.artifacts.get(project, ()))
+
+    def pushes_to(self, project: str) -> bool:
+        """Whether artifacts of a project, given by its name, can be pushed somewhere."""
+        return can_push(self.settings.artifacts.get(project, ()))
 
     def push_sources(self, element: ResolvedElement) -> bool:
         """Whether sources of an element can be pushed somewhere."""

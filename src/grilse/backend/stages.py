@@ -222,9 +222,7 @@ class PushStage(BaseStage):
         artifact = self.states.artifact(item.element)
         if not self._remotes(item.element) or artifact is None:
             return Decision.SKIP
-        # What comes from a workspace, directly or through what it was built with, is nobody else's business.
-        tainted = artifact.workspaced or any(needed.workspaced for needed in artifact.build_dependencies)
-        return Decision.SKIP if tainted else Decision.RUN
+        return Decision.SKIP if artifact.tainted else Decision.RUN
 
 
 class SourcePushStage(BaseStage):

@@ -5,7 +5,7 @@ Knows how either leads to a record in the cache; nothing of what commands do wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,19 @@ class Subject:
         return artifact_name(self.project, self.element_name, self.keys[0] if self.keys else "")
 
 
-def load_subjects(pipeline: Pipeline, names: Sequence[str], deps: str) -> list[Subject]:
+def load_subjects(
+    pipeline: Pipeline,
+    names: Sequence[str],
+    deps: str,
+    needs: Callable[[Subject], Sequence[str]] | None = None,
+) -> list[Subject]:
     """The artifacts that a command line names, with the dependencies asked for.
+
+    Args:
+        pipeline: whose project, if there is one, has the elements.
+        names: names and patterns of elements and artifacts.
+        deps: value of ``--deps``.
+        needs: finds out the names of the artifacts in the build closure of one that is not here.
 
     Raises:
         StreamError: ``deps-not-supported`` for artifact names, or a name cannot be meant.
@@ -69,11 +80,18 @@ def load_subjects(pipeline: Pipeline, names: Sequence[str], deps: str) -> list[S
     elements = pipeline.load_elements(found.elements) if found.elements else []
     if refs and deps not in ("none", "build"):
         raise StreamError(f"'--deps {deps}' is not supported for artifact names", reason="deps-not-supported")
+    if elements and not pipeline.strict:
+        pipeline.states.require(elements)
     chosen = pipeline.select(elements, deps) if elements else []
     subjects = [subject_of(pipeline, element) for element in chosen]
     for ref in refs:
         subject = named_subject(pipeline, ref)
-        subjects += [subject] if deps == "none" else dependencies_of(pipeline, subject)
+        if deps == "none":
+            subjects.append(subject)
+        elif subject.artifact is None and needs is not None:
+            subjects += [named_subject(pipeline, name) for name in needs(subject)]
+        else:
+            subjects += dependencies_of(pipeline, subject)
     return subjects
 
 
@@ -168,6 +186,38 @@ def artifact_ref(pipeline: Pipeline, subject: Subject) -> Ref:
             ref = book.add(_record(pipeline, book, dependency, project, []))
             below.append(DependencyRecord(ref=ref, build=True, runtime=False))
     return book.add(_record(pipeline, book, subject, project, below))
+
+
+def bare_ref(pipeline: Pipeline, subject: Subject) -> Ref:
+    """The plan record of an artifact by its name alone, for jobs that need no more than that."""
+    book = pipeline.book
+    key = subject.keys[0]
+    nothing = ElementBody(
+        config={},
+        variables={},
+        environment={},
+        nocache=[],
+        public={},
+        sandbox={},
+        sources=[],
+        provenance=subject.name,
+    )
+    return book.add(
+        ElementRecord(
+            name=subject.element_name,
+            full_name=subject.name,
+            project=subject.project,
+            project_ref=book.add(_project(pipeline, subject.project)),
+            plugin=_PLUGIN,
+            project_directory="",
+            weak_key=key,
+            strict_key=key,
+            cache_key=key,
+            workspace=None,
+            dependencies=[],
+            body=book.encode_body(nothing),
+        )
+    )
 
 
 def _project(pipeline: Pipeline, name: str) -> ProjectRecord:

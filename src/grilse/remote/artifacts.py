@@ -80,6 +80,42 @@ def pull_artifact(
     return None
 
 
+def fetch_record(exchange: Exchange, store: Store, project: str, element: str, key: str) -> Artifact | None:
+    """Read what an artifact consists of without fetching that; nothing is known locally afterwards.
+
+    Returns:
+        The artifact, or None if no remote knows it.
+
+    Raises:
+        ArtifactError: no remote knows it, and some were in trouble.
+        CasError: the local cache cannot be written.
+    """
+    uris = [asset.ARTIFACT_URN + artifact_name(project, element, key)]
+    trouble = Trouble(exchange)
+    shown = key[:8]
+
+    def unknown(remote: RemoteConfig) -> str:
+        return f"Remote ({remote.url}) does not have artifact {shown} cached"
+
+    digest = find_digest(
+        exchange,
+        trouble,
+        lambda connection: asset.fetch_blob(connection, uris),
+        f"Looking up artifact {shown}",
+        unknown,
+    )
+    if digest is not None:
+
+        def fetch(connection: Connection) -> Sequence[Digest]:
+            return transfer.fetch_blobs(connection, store, [digest])
+
+        if each_storage(exchange, trouble, fetch, f"Reading artifact {shown}", unknown) is not None:
+            return _read(store, digest)
+    if trouble.errors:
+        raise ArtifactError(f"Failed to look up artifact {shown}", detail=trouble.detail, temporary=True)
+    return None
+
+
 def _fetch(
     connection: Connection, store: Store, digest: Digest, buildtrees: bool, exchange: Exchange
 ) -> Sequence[Digest]:

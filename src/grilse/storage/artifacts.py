@@ -129,6 +129,11 @@ class Artifact(msgspec.Struct, frozen=True):
     sandbox: SandboxState | None = None
     version: int = _VERSION
 
+    @property
+    def tainted(self) -> bool:
+        """Whether a workspace went into it, directly or through what it was built with: nobody else's business."""
+        return self.workspaced or any(needed.workspaced for needed in self.build_dependencies)
+
     def blobs(self) -> list[Digest]:
         """Digests of the blobs that are no trees: metadata and logs."""
         meta = (self.low_diversity, self.high_diversity, self.public_data)

@@ -5,18 +5,20 @@ Knows which stages these have; nothing of connections.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from ...project.resolve import ResolvedElement
 from ...protocol.errors import StreamError
-from ...protocol.requests import ArtifactPull, ArtifactPush, SourcePush
+from ...protocol.requests import ArtifactPull, ArtifactPush, Remotes, SourcePush
 from ..items import Item
 from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
 from ..run import Run
 from ..scheduler import Stage
 from ..session import Session
-from ..stages import FetchStage, PullStage, PushStage, SourcePushStage
+from ..single import run_task
+from ..stages import FetchStage, SourcePushStage
+from ..subjects import Subject, load_subjects
+from ..transfers import TransferPull, TransferPush, transfer_items
 from .build import check_resolved, tell_pipeline
 
 
@@ -28,14 +30,11 @@ def artifact_pull(session: Session, action: ArtifactPull) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        pipeline.open_project()
-        targets, elements = _elements(pipeline, action.artifacts, action.deps)
-        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
+        subjects = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        remotes = _remotes(pipeline, action.remotes, subjects, "pull")
         if not remotes.any_pull:
             raise StreamError("No artifact caches available for pulling artifacts")
-        retries = pipeline.config.network_retries
-        stage = PullStage(pipeline.book, pipeline.states, retries, remotes.pull_artifacts, always=True)
-        _run(pipeline, targets, elements, [stage])
+        _transfer(pipeline, subjects, [TransferPull(pipeline, remotes, always=True)])
     return 0
 
 
@@ -47,27 +46,43 @@ def artifact_push(session: Session, action: ArtifactPush) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        pipeline.open_project()
-        targets, elements = _elements(pipeline, action.artifacts, action.deps)
-        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="push")
+        subjects = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        remotes = _remotes(pipeline, action.remotes, subjects, "push")
         if not remotes.any_push:
             raise StreamError("No artifact caches available for pushing artifacts")
-        _run(pipeline, targets, elements, _pushing(pipeline, remotes))
-        missing = [element for element in elements if not pipeline.states.artifact(element)]
-        if missing:
-            raise StreamError(
-                "Some artifacts are not cached and cannot be pushed",
-                detail="\n".join(element.full_name for element in missing),
-            )
+        stages: list[Stage] = [TransferPush(pipeline, remotes)]
+        if remotes.any_pull:
+            stages.insert(0, TransferPull(pipeline, remotes, always=False))
+        _transfer(pipeline, subjects, stages)
     return 0
 
 
-def _pushing(pipeline: Pipeline, remotes: SessionRemotes) -> list[Stage]:
-    retries = pipeline.config.network_retries
-    push = PushStage(pipeline.book, pipeline.states, retries, remotes.push_artifacts)
-    if not remotes.any_pull:
-        return [push]
-    return [PullStage(pipeline.book, pipeline.states, retries, remotes.pull_artifacts, always=False), push]
+def _remotes(pipeline: Pipeline, given: Remotes, subjects: Sequence[Subject], purpose: str) -> SessionRemotes:
+    extra = tuple(dict.fromkeys(subject.project for subject in subjects if subject.element is None))
+    return open_remotes(pipeline, given, sources=False, purpose=purpose, extra_projects=extra)
+
+
+def _needs(pipeline: Pipeline, given: Remotes) -> Callable[[Subject], list[str]]:
+    """Asks remotes what an artifact was built with that is not here."""
+
+    def needs(subject: Subject) -> list[str]:
+        remotes = _remotes(pipeline, given, [subject], "pull")
+        if not remotes.pulls_from(subject.project):
+            return []
+        asked = {"project": subject.project, "element": subject.element_name, "key": subject.keys[0]}
+        return list(run_task(pipeline, "artifact_needs", asked)["needs"])
+
+    return needs
+
+
+def _transfer(pipeline: Pipeline, subjects: Sequence[Subject], stages: Sequence[Stage]) -> None:
+    elements = [subject.element for subject in subjects if subject.element is not None]
+    if pipeline.projects():
+        tell_pipeline(pipeline, elements, elements)
+    run = Run(pipeline, stages)
+    for item in transfer_items(pipeline, subjects):
+        run.scheduler.enter(item)
+    run.run()
 
 
 def source_push(session: Session, action: SourcePush) -> int:
@@ -88,29 +103,9 @@ def source_push(session: Session, action: SourcePush) -> int:
         retries = pipeline.config.network_retries
         fetch = FetchStage(pipeline.book, pipeline.states, retries)
         push = SourcePushStage(pipeline.book, pipeline.states, retries, remotes.push_sources)
-        _run(pipeline, targets, elements, [fetch, push])
+        tell_pipeline(pipeline, targets, elements)
+        run = Run(pipeline, [fetch, push])
+        for index, element in enumerate(elements):
+            run.scheduler.enter(Item(element, index, index, pipeline.states))
+        run.run()
     return 0
-
-
-def _elements(
-    pipeline: Pipeline, names: Sequence[str], deps: str
-) -> tuple[list[ResolvedElement], list[ResolvedElement]]:
-    targets = pipeline.load_targets(names)
-    elements = pipeline.select(targets, deps)
-    with pipeline.session.reporter.span("Query cache"):
-        for element in elements:
-            pipeline.states.artifact(element)
-    return targets, elements
-
-
-def _run(
-    pipeline: Pipeline,
-    targets: Sequence[ResolvedElement],
-    elements: Sequence[ResolvedElement],
-    stages: Sequence[Stage],
-) -> None:
-    tell_pipeline(pipeline, targets, elements)
-    run = Run(pipeline, stages)
-    for index, element in enumerate(elements):
-        run.scheduler.enter(Item(element, index, index, pipeline.states))
-    run.run()

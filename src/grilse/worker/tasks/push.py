@@ -34,4 +34,4 @@ def run(job: JobContext) -> dict[str, Any]:
             if not push_artifact(exchange, cache, record.project, record.name, artifact, shown=shown):
                 raise JobSkipped
             return {"pushed": True}
-    raise ArtifactError(f"{record.full_name}: the artifact is not in the local cache")
+    raise ArtifactError(f"Push failed: {record.full_name} is not cached")
