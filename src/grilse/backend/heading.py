@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from .. import FORMAT_VERSION
 
 if TYPE_CHECKING:
-    from ..project.remotes import RemoteSpec
     from ..project.resolve import ResolvedElement
+    from ..remote.config import RemoteConfig
     from .pipeline import Pipeline
 
 Heading = tuple[tuple[str, str, str], ...]
@@ -58,9 +58,9 @@ def heading(pipeline: Pipeline, targets: Sequence[ResolvedElement]) -> Heading:
             ("Storage Service", remote.storage or config.storage_service),
             ("Action Cache Service", remote.action_cache),
         )
-        section("Remote Execution Configuration", [(name, _remote(spec)) for name, spec in services if spec])
+        section("Remote Execution Configuration", [(name, _remote(service)) for name, service in services if service])
     return tuple(lines)
 
 
-def _remote(spec: RemoteSpec) -> str:
-    return f"{spec.url} (instance: {spec.instance_name})" if spec.instance_name else spec.url
+def _remote(remote: RemoteConfig) -> str:
+    return f"{remote.url} (instance: {remote.instance_name})" if remote.instance_name else remote.url

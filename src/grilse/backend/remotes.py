@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..project.remotes import CacheConfig as Configured
-from ..project.remotes import RemoteSpec, cache_config_from_node, execution_from_node, remote_from_string
+from ..project.remotes import cache_config_from_node, execution_from_node, remote_from_string
 from ..project.resolve import ResolvedElement
 from ..protocol.requests import Remotes
 from ..remote.config import (
@@ -113,8 +112,8 @@ def open_remotes(
 def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: bool, purpose: str) -> RemoteSettings:
     config = pipeline.config
     projects = pipeline.projects()
-    wanted_artifacts = [_config(remote_from_string(text, purpose=purpose)) for text in given.artifact]
-    wanted_sources = [_config(remote_from_string(text, purpose=purpose)) for text in given.source]
+    wanted_artifacts = [remote_from_string(text, purpose=purpose) for text in given.artifact]
+    wanted_sources = [remote_from_string(text, purpose=purpose) for text in given.source]
     return RemoteSettings(
         artifacts=_table(
             projects, "artifacts", wanted_artifacts, config.artifact_caches, pipeline, given.ignore_project_artifact
@@ -126,7 +125,7 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
         )
         if sources
         else {},
-        storage=_config(config.storage_service) if config.storage_service is not None else None,
+        storage=config.storage_service,
         execution=_execution(pipeline, projects),
         pull_buildtrees=config.pull_buildtrees,
         state_directory=os.path.join(pipeline.session.directory, "remotes"),
@@ -140,8 +139,8 @@ def _with_extra(
     unknown = [name for name in names if name not in settings.artifacts]
     if not unknown:
         return settings
-    wanted = [_config(remote_from_string(text, purpose=purpose)) for text in given.artifact]
-    chosen = choose_remotes(wanted, CacheConfig(), _cache(pipeline.config.artifact_caches), ())
+    wanted = [remote_from_string(text, purpose=purpose) for text in given.artifact]
+    chosen = choose_remotes(wanted, CacheConfig(), pipeline.config.artifact_caches, ())
     if not chosen:
         return settings
     return msgspec.structs.replace(settings, artifacts={**settings.artifacts, **dict.fromkeys(unknown, chosen)})
@@ -151,7 +150,7 @@ def _table(
     projects: Sequence[Project],
     key: str,
     given: Sequence[RemoteConfig],
-    user: Configured,
+    user: CacheConfig,
     pipeline: Pipeline,
     ignore: bool,
 ) -> dict[str, tuple[RemoteConfig, ...]]:
@@ -160,9 +159,9 @@ def _table(
         override = pipeline.config.projects.get_mapping(project.name, {}).get_mapping(key, None)
         chosen = choose_remotes(
             given,
-            _cache(cache_config_from_node(override)) if override is not None else CacheConfig(),
-            _cache(user),
-            map(_config, _recommended(project, key)),
+            cache_config_from_node(override) if override is not None else CacheConfig(),
+            user,
+            _recommended(project, key),
             ignore_recommended=ignore,
         )
         if chosen:
@@ -170,7 +169,7 @@ def _table(
     return found
 
 
-def _recommended(project: Project, key: str) -> Iterable[RemoteSpec]:
+def _recommended(project: Project, key: str) -> Iterable[RemoteConfig]:
     """What projects recommend: the outermost one first, the project itself last."""
     chain = [project]
     while chain[-1].junction is not None:
@@ -186,22 +185,6 @@ def _execution(pipeline: Pipeline, projects: Sequence[Project]) -> ExecutionConf
         return None
     overrides = config.projects.get_mapping(projects[0].name, {})
     node = overrides.get_mapping("remote-execution", None)
-    chosen = config.remote_execution
     if node is not None:
-        chosen = execution_from_node(node, storage_elsewhere=config.storage_service is not None)
-    if chosen is None:
-        return None
-    return ExecutionConfig(
-        execution=_config(chosen.execution) if chosen.execution is not None else None,
-        storage=_config(chosen.storage) if chosen.storage is not None else None,
-        action_cache=_config(chosen.action_cache) if chosen.action_cache is not None else None,
-    )
-
-
-def _cache(configured: Configured) -> CacheConfig:
-    return CacheConfig(configured.override_project_caches, tuple(map(_config, configured.servers)))
-
-
-def _config(spec: RemoteSpec) -> RemoteConfig:
-    plain: dict[str, Any] = msgspec.structs.asdict(spec)
-    return RemoteConfig(**plain)
+        return execution_from_node(node, storage_elsewhere=config.storage_service is not None)
+    return config.remote_execution

@@ -18,6 +18,7 @@ from ..plugin.node import MappingNode, Node, ScalarNode, SequenceNode
 from ..plugin.paths import ProjectPaths
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
+from ..remote.config import RemoteConfig
 from . import refs
 from .conditionals import resolve_tree
 from .context import LoadContext
@@ -26,7 +27,7 @@ from .loader import Loader
 from .names import check_symbol
 from .options import OptionPool
 from .refs import ProjectRefs, load_refs
-from .remotes import RemoteSpec, remote_from_node
+from .remotes import remote_from_node
 from .user_config import expand_environment
 
 PROJECT_FILE: Final = "project.conf"
@@ -131,8 +132,8 @@ class FullConfig(msgspec.Struct, frozen=True, kw_only=True):
     environment_nocache: list[str]
     sandbox: MappingNode
     split_rules: MappingNode
-    artifact_caches: tuple[RemoteSpec, ...]
-    source_caches: tuple[RemoteSpec, ...]
+    artifact_caches: tuple[RemoteConfig, ...]
+    source_caches: tuple[RemoteConfig, ...]
     shell_command: list[str]
     shell_environment: dict[str, str]
     shell_host_files: tuple[HostMount, ...]
@@ -439,7 +440,7 @@ class Project:
             or config.get_mapping("source-provenance-attributes"),
         )
 
-    def _remotes(self, config: MappingNode, key: str) -> tuple[RemoteSpec, ...]:
+    def _remotes(self, config: MappingNode, key: str) -> tuple[RemoteConfig, ...]:
         nodes = config.get_sequence(key, [], allowed_types=[MappingNode])
         return tuple(remote_from_node(node, self.directory) for node in nodes)
 

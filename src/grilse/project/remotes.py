@@ -1,6 +1,6 @@
-"""Remote services as configuration and the command line describe them.
+"""Reads remote services as configuration and the command line describe them.
 
-Knows nothing of connections: these are plain, frozen data.
+Knows nothing of connections, nor which of these services a session uses.
 """
 
 from __future__ import annotations
@@ -8,72 +8,18 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-import msgspec
-
 from ..plugin.node import MappingNode
 from ..protocol.errors import LoadError, LoadErrorReason, RemoteError
+from ..remote.config import ALL, ENDPOINT, INDEX, STORAGE, CacheConfig, ExecutionConfig, RemoteConfig
 
-_TYPES: Final = ("index", "storage", "all")
+_TYPES: Final = (INDEX, STORAGE, ALL)
 _CONNECTION_KEYS: Final = ("keepalive-time", "retry-limit", "retry-delay", "request-timeout")
 _CREDENTIALS: Final = ("server-cert", "client-key", "client-cert", "access-token")
 
 
-class RemoteSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One remote service.
-
-    Attributes:
-        url: where it is.
-        type: "index", "storage" or "all" for caches, "endpoint" for remote execution.
-        push: whether we may upload to it.
-        instance_name: name of the instance at the URL, or None.
-        server_cert, client_key, client_cert, access_token: absolute paths of files, or None.
-        access_token_reload_interval: minutes, or None.
-        keepalive_time: seconds, or None.
-        retry_limit: times, or None.
-        retry_delay: milliseconds, or None.
-        request_timeout: seconds, or None.
-        where: place of its declaration, or "" for the command line; two specs that differ only here are the same.
-    """
-
-    url: str
-    type: str = "all"
-    push: bool = False
-    instance_name: str | None = None
-    server_cert: str | None = None
-    client_key: str | None = None
-    client_cert: str | None = None
-    access_token: str | None = None
-    access_token_reload_interval: int | None = None
-    keepalive_time: int | None = None
-    retry_limit: int | None = None
-    retry_delay: int | None = None
-    request_timeout: int | None = None
-    where: str = ""
-
-
-class CacheConfig(msgspec.Struct, frozen=True):
-    """Which caches of one kind (artifacts, sources) a user has configured.
-
-    Attributes:
-        override_project_caches: leave out those that projects recommend.
-        servers: the user's, in order of preference.
-    """
-
-    override_project_caches: bool = False
-    servers: tuple[RemoteSpec, ...] = ()
-
-
-class RemoteExecution(msgspec.Struct, frozen=True):
-    """The services of remote execution; at least one of `execution` and `action_cache` is there."""
-
-    execution: RemoteSpec | None
-    storage: RemoteSpec | None
-    action_cache: RemoteSpec | None
-
-
 def remote_from_node(
     node: MappingNode, directory: str | None = None, *, execution: bool = False, action_cache: bool = False
-) -> RemoteSpec:
+) -> RemoteConfig:
     """Read one remote.
 
     Args:
@@ -86,12 +32,12 @@ def remote_from_node(
         LoadError: INVALID_DATA.
     """
     keys = ["url", "instance-name", "auth", "connection-config"]
-    kind = "endpoint"
+    kind = ENDPOINT
     push = False
     if not execution:
         keys.append("type")
-        kind = node.get_str("type", "all")
-        if kind not in (*_TYPES, "endpoint"):
+        kind = node.get_str("type", ALL)
+        if kind not in (*_TYPES, ENDPOINT):
             raise _invalid(f"'type' is '{kind}', but should be one of: {', '.join(_TYPES)}", node.get_scalar("type"))
     if not execution or action_cache:
         keys.append("push")
@@ -105,7 +51,7 @@ def remote_from_node(
     auth = node.get_mapping("auth", None)
     if auth is not None:
         values.update(_credentials(auth, directory))
-    return RemoteSpec(
+    return RemoteConfig(
         url=url,
         type=kind,
         push=push,
@@ -145,7 +91,7 @@ def cache_config_from_node(node: MappingNode) -> CacheConfig:
     return CacheConfig(override, tuple(remote_from_node(server) for server in servers))
 
 
-def execution_from_node(node: MappingNode, *, storage_elsewhere: bool) -> RemoteExecution:
+def execution_from_node(node: MappingNode, *, storage_elsewhere: bool) -> ExecutionConfig:
     """Read ``remote-execution`` of user configuration.
 
     Args:
@@ -162,14 +108,14 @@ def execution_from_node(node: MappingNode, *, storage_elsewhere: bool) -> Remote
     action_cache = node.get_mapping("action-cache-service", None)
     if execution is None and action_cache is None:
         raise _invalid("Remote execution needs an 'execution-service' or an 'action-cache-service'", node)
-    return RemoteExecution(
+    return ExecutionConfig(
         remote_from_node(execution, execution=True) if execution is not None else None,
         remote_from_node(storage, execution=True) if storage is not None else None,
         remote_from_node(action_cache, execution=True, action_cache=True) if action_cache is not None else None,
     )
 
 
-def remote_from_string(text: str, *, purpose: str = "all") -> RemoteSpec:
+def remote_from_string(text: str, *, purpose: str = "all") -> RemoteConfig:
     """Read a remote as the command line takes it: a URL, or ``key=value`` pairs with commas between them.
 
     Args:
@@ -204,7 +150,7 @@ def remote_from_string(text: str, *, purpose: str = "all") -> RemoteSpec:
                 raise RemoteError(f"Unexpected key '{key}' in remote specification: {text}")
     if not values.get("url"):
         raise RemoteError(f"No URL in remote specification: {text}")
-    return RemoteSpec(**values)
+    return RemoteConfig(**values)
 
 
 def _invalid(message: str, node: Any) -> LoadError:

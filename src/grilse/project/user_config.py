@@ -17,15 +17,9 @@ from ..plugin.composition import compose
 from ..plugin.node import MappingNode, Node
 from ..protocol.errors import LoadError, LoadErrorReason
 from ..protocol.requests import Invocation
+from ..remote.config import CacheConfig, ExecutionConfig, RemoteConfig
 from .files import YamlFiles, read_file
-from .remotes import (
-    CacheConfig,
-    RemoteExecution,
-    RemoteSpec,
-    cache_config_from_node,
-    execution_from_node,
-    remote_from_node,
-)
+from .remotes import cache_config_from_node, execution_from_node, remote_from_node
 
 # In the user's configuration directory, the first that exists.
 FILE_NAMES: Final = ("grilse.conf", "buildstream2.conf", "buildstream.conf")
@@ -102,7 +96,7 @@ class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
     quota_text: str
     reserved: int
     low_watermark: float
-    storage_service: RemoteSpec | None
+    storage_service: RemoteConfig | None
     pull_buildtrees: bool
     cache_buildtrees: str
     on_error: str
@@ -117,7 +111,7 @@ class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
     track_source: str
     artifact_caches: CacheConfig
     source_caches: CacheConfig
-    remote_execution: RemoteExecution | None
+    remote_execution: ExecutionConfig | None
     key_length: int
     error_lines: int
     message_lines: int

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from grilse.project.files import YamlFiles
-from grilse.project.remotes import RemoteSpec, remote_from_string
+from grilse.project.remotes import remote_from_string
 from grilse.project.user_config import UserConfig, expand_path, likely_cachedir, load_user_config, parse_size
 from grilse.protocol.errors import LoadError, RemoteError
 from grilse.protocol.requests import Invocation
+from grilse.remote.config import RemoteConfig
 
 
 def load(tmp_path: Path, text: str | None = None, name: str = "c.conf", **invocation: Any) -> UserConfig:
@@ -143,9 +144,9 @@ remote-execution:
 
 
 def test_remotes_of_the_command_line() -> None:
-    assert remote_from_string("https://a") == RemoteSpec(url="https://a", push=True)
+    assert remote_from_string("https://a") == RemoteConfig(url="https://a", push=True)
     found = remote_from_string("url=https://a,type=storage,push=False,instance-name=i,server-cert=/x")
-    assert found == RemoteSpec(url="https://a", type="storage", instance_name="i", server_cert="/x")
+    assert found == RemoteConfig(url="https://a", type="storage", instance_name="i", server_cert="/x")
     assert remote_from_string("https://a", purpose="pull").push is False
 
 
