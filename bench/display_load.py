@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+FRONTEND = str(ROOT / "tests" / "e2e" / "fake" / "frontend.py")
 
 PLAY = """
 import os, time
@@ -62,13 +63,12 @@ def main() -> int:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT / "src"),
-            "GRILSE_BACKEND_SCRIPT": str(ROOT / "tests" / "e2e" / "fake" / "backend.py"),
             "FAKE_BACKEND": str(play),
             "LOAD_SECONDS": str(options.seconds),
             "LOAD_RATE": str(options.rate),
             "TERM": "xterm-256color",
         }
-        command = [sys.executable, "-m", "grilse", "--no-interactive", "build"]
+        command = [sys.executable, FRONTEND, "--no-interactive", "build"]
         reading, writing = os.pipe() if options.plain else pty.openpty()
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True

@@ -15,7 +15,8 @@ import pytest
 from .terminal import VirtualTerminal
 
 SOURCE = Path(__file__).parents[2] / "src"
-FAKE_BACKEND = Path(__file__).parent / "fake" / "backend.py"
+# What to run in place of ``-m grilse`` for a backend that follows a script.
+FAKE_FRONTEND = str(Path(__file__).parent / "fake" / "frontend.py")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -30,7 +31,6 @@ def fake_environment(tmp_path: Path) -> Callable[[str], dict[str, str]]:
         return {
             **os.environ,
             "PYTHONPATH": str(SOURCE),
-            "GRILSE_BACKEND_SCRIPT": str(FAKE_BACKEND),
             "FAKE_BACKEND": str(play),
             "FAKE_REQUEST": str(tmp_path / "request.json"),
             "FAKE_COMMANDS": str(tmp_path / "commands.json"),
@@ -45,7 +45,7 @@ def run_fake(fake_environment: Callable[[str], dict[str, str]]) -> Run:
 
     def run(script: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "grilse", *words],
+            [sys.executable, FAKE_FRONTEND, *words],
             env=fake_environment(script),
             capture_output=True,
             text=True,
@@ -64,7 +64,7 @@ def on_terminal(fake_environment: Callable[[str], dict[str, str]]) -> Iterator[C
 
     def run(script: str, *words: str, **settings: Any) -> VirtualTerminal:
         environment = {**fake_environment(script), **settings.pop("environment", {})}
-        terminal = VirtualTerminal([sys.executable, "-m", "grilse", *words], environment, **settings)
+        terminal = VirtualTerminal([sys.executable, FAKE_FRONTEND, *words], environment, **settings)
         opened.append(terminal)
         return terminal
 

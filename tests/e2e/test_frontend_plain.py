@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run
+from .conftest import FAKE_FRONTEND, Run
 
 
 def test_output_goes_to_standard_output_and_messages_to_standard_error(run_fake: Run) -> None:
@@ -191,7 +191,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(
         stage.end(255)
     """)
     process = subprocess.Popen(
-        [sys.executable, "-m", "grilse", "show"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, FAKE_FRONTEND, "show"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -214,7 +214,7 @@ def test_sigterm_terminates_the_session(fake_environment: Callable[[str], dict[s
         stage.end(255)
     """)
     process = subprocess.Popen(
-        [sys.executable, "-m", "grilse", "build"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, FAKE_FRONTEND, "build"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -323,7 +323,7 @@ def test_closed_standard_streams_do_not_end_up_in_channels(
         stage.end(7)
     """)
     for words, status in ((["build"], 7), (["--version"], 0), (["--help"], 0)):
-        command = f"exec {shlex.join([sys.executable, '-m', 'grilse', *words])} {closed}"
+        command = f"exec {shlex.join([sys.executable, FAKE_FRONTEND, *words])} {closed}"
         done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, timeout=15, check=False)
         assert done.returncode == status, done.stderr
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import FAKE_FRONTEND
 from .terminal import VirtualTerminal
 
 OnTerminal = Callable[..., VirtualTerminal]
@@ -420,15 +421,15 @@ def test_the_terminal_is_in_order_after_the_frontend_itself_has_crashed(
     fake_environment: Callable[[str], dict[str, str]], tmp_path: Path
 ) -> None:
     # A display that fails at the first failure of a job.
-    program = """
+    program = f"""
+import runpy
 import sys
 from grilse.frontend.display import live
 def broken(event, model, look):
     raise RuntimeError("a bug in the display")
 live.job_lines = broken
-from grilse.__main__ import entry
 sys.argv = ["grilse", "build"]
-entry()
+runpy.run_path({FAKE_FRONTEND!r}, run_name="__main__")
 """
     script = (
         BUILD

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # Seconds that the backend has to say its first word, a slow and busy machine included.
 HELLO_TIMEOUT = 60.0
-# Seconds that a backend has to end by itself once its channel is closed.
-END_TIMEOUT = 5.0
 # Seconds to wait for the exit status once the channel has ended.
 STATUS_TIMEOUT = 0.5
 # Bytes of its standard error that are kept as its last words.
@@ -117,8 +115,4 @@ def start_backend() -> BackendProcess:
 
 def backend_script() -> str:
     """Path of the backend's main, found without importing anything of it."""
-    # The variable lets tests put a badly behaved backend in place of the real one.
-    override = os.environ.get("GRILSE_BACKEND_SCRIPT")
-    if override:
-        return override
     return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "backend", "__main__.py")
