@@ -9,13 +9,13 @@ The texts of messages are those that people who read logs of BuildStream look fo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
-from grilse.protocol.errors import ArtifactError, CasError, RemoteError
+from grilse.protocol.errors import ArtifactError, RemoteError
 from grilse.remote import asset, transfer
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection
-from grilse.remote.errors import FULL
-from grilse.remote.session import Exchange, Trouble, each_storage, find_digest
+from grilse.remote.session import Exchange, Offer, Trouble, each_storage, find_digest, give
 from grilse.storage.artifacts import Artifact, ArtifactCache, artifact_name, decode_artifact, encode_artifact
 from grilse.storage.digest import Digest
 from grilse.storage.messages import MessageError
@@ -165,61 +165,23 @@ def push_artifact(
     Raises:
         ArtifactError: something of it is not here, or a remote failed.
     """
-    shown = shown or artifact.strong_key[:8]
-    record = cache.store.add_bytes(encode_artifact(artifact))
-    taken = False
-    for remote in exchange.storages(push=True):
-        taken |= _push_content(exchange, cache.store, artifact, record, remote, shown)
-    if not taken:
-        return False
+    store = cache.store
+    record = store.add_bytes(encode_artifact(artifact))
     keys = dict.fromkeys((artifact.strong_key, artifact.weak_key))
     uris = [asset.ARTIFACT_URN + artifact_name(project, element, key) for key in keys]
-    pushed = False
-    for remote in exchange.indexes(push=True):
-        pushed |= _push_name(exchange, artifact, record, remote, uris, shown)
-    return pushed
 
+    def content() -> Sequence[Digest]:
+        trees = (transfer.tree_digests(store, tree) for tree in artifact.trees())
+        return [record, *artifact.blobs(), *chain.from_iterable(trees)]
 
-def _push_content(
-    exchange: Exchange, store: Store, artifact: Artifact, record: Digest, remote: RemoteConfig, shown: str
-) -> bool:
-    """Whether a storage has all of the artifact now."""
-    exchange.say("status", f"Pushing data from artifact {shown} -> {remote.url}")
-    try:
-        digests = [record, *artifact.blobs()]
-        for tree in artifact.trees():
-            digests += transfer.tree_digests(store, tree)
-        count = transfer.push_blobs(exchange.connections.get(remote), store, digests, exchange.report)
-    except RemoteError as error:
-        if error.reason == FULL:
-            exchange.say("warn", f"Remote ({remote.url}) has no space for artifact {shown}", detail=error.message)
-            return False
-        raise _push_error(f"Failed to push artifact blobs: {error.message}", error) from error
-    except CasError as error:
-        raise ArtifactError(f"Failed to push artifact {shown}: {error.message}", detail=error.detail) from error
-    if count:
-        exchange.say("info", f"Pushed data from artifact {shown} -> {remote.url}")
-    else:
-        exchange.say("info", f"Remote ({remote.url}) already has all data of artifact {shown} cached")
-    return True
-
-
-def _push_name(
-    exchange: Exchange, artifact: Artifact, record: Digest, remote: RemoteConfig, uris: Sequence[str], shown: str
-) -> bool:
-    """Whether an index was told something new."""
-    exchange.say("status", f"Pushing artifact {shown} -> {remote.url}")
-    try:
-        connection = exchange.connections.get(remote)
+    def tell(connection: Connection) -> bool:
         # Each name may stand for something else by now, or for nothing.
         if all(asset.fetch_blob(connection, [uri]) == record for uri in uris):
-            exchange.say("info", f"Remote ({remote.url}) already has artifact {shown} cached")
             return False
         asset.push_blob(connection, uris, record, blobs=artifact.blobs(), directories=artifact.trees())
-    except RemoteError as error:
-        raise _push_error(f"Failed to push artifact {shown}: {error.message}", error) from error
-    exchange.say("info", f"Pushed artifact {shown} -> {remote.url}")
-    return True
+        return True
+
+    return give(exchange, store, Offer("artifact", shown or artifact.strong_key[:8], content, tell, ArtifactError))
 
 
 def query_artifact(exchange: Exchange, project: str, element: str, key: str) -> bool:
@@ -237,9 +199,6 @@ def query_artifact(exchange: Exchange, project: str, element: str, key: str) -> 
         except RemoteError as error:
             errors.append(error)
     if errors:
-        raise _push_error(errors[0].message, errors[0])
+        first = errors[0]
+        raise ArtifactError(first.message, detail=first.detail, reason=first.reason, temporary=first.temporary)
     return False
-
-
-def _push_error(message: str, error: RemoteError) -> ArtifactError:
-    return ArtifactError(message, detail=error.detail, reason=error.reason, temporary=error.temporary)

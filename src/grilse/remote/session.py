@@ -1,6 +1,7 @@
-"""What pulling and pushing need of their surroundings: connections, remotes, and somebody to tell.
+"""What pulling and pushing have in common, whatever it is: connections, remotes in order, and somebody to tell.
 
-Knows nothing of artifacts and sources.
+Knows nothing of artifacts and sources.  The texts of messages are those that people who read logs of BuildStream look
+for.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from typing import Protocol
 
 import msgspec
 
-from grilse.protocol.errors import CasError, RemoteError
+from grilse.protocol.errors import CasError, GrilseError, RemoteError
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection, Connections
-from grilse.remote.transfer import Report
+from grilse.remote.errors import FULL
+from grilse.remote.transfer import Report, push_blobs
 from grilse.storage.digest import Digest
+from grilse.storage.store import Store
 
 
 class Say(Protocol):
@@ -133,6 +136,89 @@ def each_storage(
             return remote
         exchange.say("info", incomplete(remote), detail=_list_blobs(missing))
     return None
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """Something to push.
+
+    Attributes:
+        kind: "artifact" or "source".
+        shown: its key as messages show it.
+        content: names all blobs that it consists of.
+        tell: tells an index its name; returns whether the index did not know it before.
+        error: makes the error that is raised: of a message and, by keyword, detail, reason and temporary.
+    """
+
+    kind: str
+    shown: str
+    content: Callable[[], Sequence[Digest]]
+    tell: Callable[[Connection], bool]
+    error: Callable[..., GrilseError]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.shown}"
+
+
+def give(exchange: Exchange, store: Store, offer: Offer) -> bool:
+    """Upload to all remotes that we may push to: content first, then, if any has it, the name.
+
+    Args:
+        exchange: with the remotes.
+        store: has the content.
+        offer: what to upload.
+
+    Returns:
+        Whether any index did not know it before.
+
+    Raises:
+        GrilseError: as `offer` makes it: something is not here, or a remote failed.
+    """
+    try:
+        content = offer.content()
+        taken = [_give_content(exchange, store, offer, content, remote) for remote in exchange.storages(push=True)]
+    except CasError as error:
+        raise offer.error(f"Failed to push {offer}: {error.message}", detail=error.detail) from error
+    if not any(taken):
+        return False
+    told = [_give_name(exchange, offer, remote) for remote in exchange.indexes(push=True)]
+    return any(told)
+
+
+def _give_content(
+    exchange: Exchange, store: Store, offer: Offer, content: Sequence[Digest], remote: RemoteConfig
+) -> bool:
+    """Whether a storage has all of it now."""
+    exchange.say("status", f"Pushing data from {offer} -> {remote.url}")
+    try:
+        count = push_blobs(exchange.connections.get(remote), store, content, exchange.report)
+    except RemoteError as error:
+        if error.reason == FULL:
+            exchange.say("warn", f"Remote ({remote.url}) has no space for {offer}", detail=error.message)
+            return False
+        raise _refused(offer, f"Failed to push {offer.kind} blobs: {error.message}", error) from error
+    if count:
+        exchange.say("info", f"Pushed data from {offer} -> {remote.url}")
+    else:
+        exchange.say("info", f"Remote ({remote.url}) already has all data of {offer} cached")
+    return True
+
+
+def _give_name(exchange: Exchange, offer: Offer, remote: RemoteConfig) -> bool:
+    """Whether an index was told something new."""
+    exchange.say("status", f"Pushing {offer} -> {remote.url}")
+    try:
+        new = offer.tell(exchange.connections.get(remote))
+    except RemoteError as error:
+        raise _refused(offer, f"Failed to push {offer}: {error.message}", error) from error
+    if new:
+        exchange.say("info", f"Pushed {offer} -> {remote.url}")
+    else:
+        exchange.say("info", f"Remote ({remote.url}) already has {offer} cached")
+    return new
+
+
+def _refused(offer: Offer, message: str, error: RemoteError) -> GrilseError:
+    return offer.error(message, detail=error.detail, reason=error.reason, temporary=error.temporary)
 
 
 def _list_blobs(digests: Sequence[Digest]) -> str:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grilse.protocol.errors import CasError, ErrorDomain, GrilseError, RemoteError
+from grilse.protocol.errors import ErrorDomain, GrilseError, RemoteError
 from grilse.remote import asset, transfer
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection
-from grilse.remote.errors import FULL
-from grilse.remote.session import Exchange, Trouble, each_storage, find_digest
+from grilse.remote.session import Exchange, Offer, Trouble, each_storage, find_digest, give
 from grilse.storage.digest import Digest
 from grilse.storage.messages import MessageError
 from grilse.storage.sources import SourceCache, decode_source, encode_source
@@ -88,68 +87,29 @@ def push_source(exchange: Exchange, cache: SourceCache, name: str, *, shown: str
         GrilseError: it is not here, or a remote failed (domain SOURCE).
     """
     shown = shown or _shown(name)
+    store = cache.store
     tree = cache.lookup(name)
     if tree is None:
         raise source_error(f"Failed to push source {shown}: it is not cached")
-    record = cache.store.add_bytes(encode_source(tree)) if cache.together else None
-    taken = False
-    for remote in exchange.storages(push=True):
-        taken |= _push_content(exchange, cache.store, tree, record, remote, shown)
-    if not taken:
-        return False
-    pushed = False
-    for remote in exchange.indexes(push=True):
-        pushed |= _push_name(exchange, name, tree, record, remote, shown)
-    return pushed
-
-
-def _push_content(
-    exchange: Exchange, store: Store, tree: Digest, record: Digest | None, remote: RemoteConfig, shown: str
-) -> bool:
-    """Whether a storage has all of the source now."""
-    exchange.say("status", f"Pushing data from source {shown} -> {remote.url}")
-    try:
-        digests = transfer.tree_digests(store, tree)
-        if record is not None:
-            digests.append(record)
-        count = transfer.push_blobs(exchange.connections.get(remote), store, digests, exchange.report)
-    except RemoteError as error:
-        if error.reason == FULL:
-            exchange.say("warn", f"Remote ({remote.url}) has no space for source {shown}", detail=error.message)
-            return False
-        raise _from(f"Failed to push source blobs: {error.message}", error) from error
-    except CasError as error:
-        raise source_error(f"Failed to push source {shown}: {error.message}", detail=error.detail) from error
-    if count:
-        exchange.say("info", f"Pushed data from source {shown} -> {remote.url}")
-    else:
-        exchange.say("info", f"Remote ({remote.url}) already has all data of source {shown} cached")
-    return True
-
-
-def _push_name(
-    exchange: Exchange, name: str, tree: Digest, record: Digest | None, remote: RemoteConfig, shown: str
-) -> bool:
-    """Whether an index was told something new."""
+    record = store.add_bytes(encode_source(tree)) if cache.together else None
     uris = [asset.SOURCE_URN + name]
-    exchange.say("status", f"Pushing source {shown} -> {remote.url}")
-    try:
-        connection = exchange.connections.get(remote)
+
+    def content() -> Sequence[Digest]:
+        digests = transfer.tree_digests(store, tree)
+        return digests if record is None else [*digests, record]
+
+    def tell(connection: Connection) -> bool:
         if record is not None:
-            known = asset.fetch_blob(connection, uris) == record
-            if not known:
-                asset.push_blob(connection, uris, record, directories=[tree])
+            if asset.fetch_blob(connection, uris) == record:
+                return False
+            asset.push_blob(connection, uris, record, directories=[tree])
         else:
-            known = asset.fetch_directory(connection, uris) == tree
-            if not known:
-                asset.push_directory(connection, uris, tree)
-    except RemoteError as error:
-        raise _from(f"Failed to push source {shown}: {error.message}", error) from error
-    if known:
-        exchange.say("info", f"Remote ({remote.url}) already has source {shown} cached")
-        return False
-    exchange.say("info", f"Pushed source {shown} -> {remote.url}")
-    return True
+            if asset.fetch_directory(connection, uris) == tree:
+                return False
+            asset.push_directory(connection, uris, tree)
+        return True
+
+    return give(exchange, store, Offer("source", shown, content, tell, source_error))
 
 
 def source_error(
@@ -157,10 +117,6 @@ def source_error(
 ) -> GrilseError:
     """An error of the domain that source caches have."""
     return GrilseError(message, domain=ErrorDomain.SOURCE, detail=detail, reason=reason, temporary=temporary)
-
-
-def _from(message: str, error: RemoteError) -> GrilseError:
-    return source_error(message, detail=error.detail, reason=error.reason, temporary=error.temporary)
 
 
 def _read(store: Store, digest: Digest) -> Digest:
