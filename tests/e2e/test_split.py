@@ -165,3 +165,21 @@ def test_the_frontend_imports_nothing_that_belongs_behind_the_split(tmp_path: Pa
         [sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, timeout=50
     )
     assert "clean" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_session_ends_with_removing_old_ones_but_none_that_runs(tmp_path: Path, start: Start) -> None:
+    root = write_waiting(tmp_path / "p", 2)
+    first = start(root, "build", "w0.bst")
+    until(lambda: begun(root))
+    sessions = first.cachedir.parent / "grilse" / "sessions"
+    (running,) = sessions.iterdir()
+    gone = sessions / "20200101-000000-abcdef"
+    gone.mkdir()
+    for log in (gone / "events.jsonl", running / "events.jsonl"):
+        log.touch()
+        os.utime(log, (0, 0))
+    assert run(root, "show", "w1.bst")[0] == 0
+    until(lambda: not gone.exists())
+    assert running.exists()
+    let_go(root)
+    assert first.finish()[0] == 0

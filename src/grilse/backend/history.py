@@ -1,35 +1,108 @@
 """Keeps the directories of past sessions within bounds of count and age.
 
-Knows nothing of what is in them.
+Knows which directory is a session's and whether the session still runs; nothing of what events mean.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
+from collections.abc import Iterator
+from typing import Final
+
+from ..platform.files import NEW_READABLE, lock, try_lock
+
+LOG_NAME: Final = "events.jsonl"
 
 # Sessions kept at most, and days after which one is dropped in any case.
-SESSIONS_KEPT = 100
-DAYS_KEPT = 30
+SESSIONS_KEPT: Final = 100
+DAYS_KEPT: Final = 30
+
+# Held by a session as long as it runs, however it ends.
+_LOCK_NAME: Final = "running.lock"
+# Without a lock that can be asked, a session counts as running until its log has been quiet for so long, seconds.
+_QUIET: Final = 86_400
+# `backend.session` gives the names; what is being removed has this before it, so that nobody takes it for a session.
+_SESSION: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_DROPPED: Final = "dropped-"
 
 
-def prune_sessions(root: str, current: str) -> int:
-    """Drop the oldest sessions below `root`, never the `current` one nor one of the last hour; returns how many."""
+def claim_session(directory: str) -> int | None:
+    """Mark a session's new directory as that of a running session.
+
+    Returns:
+        A descriptor: the session runs until it is closed, at the latest when the process ends.  None where the file
+        system has no locks.
+    """
     try:
-        names = sorted(name for name in os.listdir(root) if name != current)
+        descriptor = os.open(os.path.join(directory, _LOCK_NAME), NEW_READABLE, 0o644)
+    except OSError:
+        return None
+    try:
+        lock(descriptor)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def prune_sessions(root: str, *, kept: int = SESSIONS_KEPT, days: float = DAYS_KEPT) -> int:
+    """Remove the directories of sessions that have ended: those beyond the newest `kept`, and those older than `days`.
+
+    Only what a session has made is touched: a directory with the name and the log of one.  What cannot be read or
+    removed stays for the next time.
+
+    Returns:
+        How many were removed.
+    """
+    try:
+        names = os.listdir(root)
     except OSError:
         return 0
+    for name in names:
+        # Somebody was interrupted here.
+        if name.startswith(_DROPPED) and _SESSION.fullmatch(name.removeprefix(_DROPPED)):
+            shutil.rmtree(os.path.join(root, name), ignore_errors=True)
     now = time.time()
-    dropped = 0
-    for index, name in enumerate(names):
+    removed = 0
+    # A name begins with the time its session began at: the newest first.
+    for place, (name, written) in enumerate(_sessions(root, sorted(names, reverse=True))):
+        if (place >= kept or now - written > days * 86_400) and _has_ended(os.path.join(root, name), now - written):
+            removed += _remove(root, name)
+    return removed
+
+
+def _sessions(root: str, names: list[str]) -> Iterator[tuple[str, float]]:
+    """Those names that are of sessions, and when each wrote to its log last."""
+    for name in names:
         path = os.path.join(root, name)
-        try:
-            age = now - os.stat(path).st_mtime
-        except OSError:
-            continue
-        too_many = len(names) - index >= SESSIONS_KEPT
-        if age > 3600 and (too_many or age > DAYS_KEPT * 86400):
-            shutil.rmtree(path, ignore_errors=True)
-            dropped += 1
-    return dropped
+        if _SESSION.fullmatch(name) and not os.path.islink(path):
+            try:
+                yield name, os.stat(os.path.join(path, LOG_NAME)).st_mtime
+            except OSError:
+                continue
+
+
+def _has_ended(directory: str, quiet: float) -> bool:
+    try:
+        descriptor = os.open(os.path.join(directory, _LOCK_NAME), os.O_RDWR)
+    except OSError:
+        return quiet > _QUIET
+    try:
+        return try_lock(descriptor)
+    except OSError:
+        return quiet > _QUIET
+    finally:
+        os.close(descriptor)
+
+
+def _remove(root: str, name: str) -> bool:
+    away = os.path.join(root, _DROPPED + name)
+    try:
+        os.rename(os.path.join(root, name), away)
+    except OSError:
+        return False
+    shutil.rmtree(away, ignore_errors=True)
+    return not os.path.exists(away)

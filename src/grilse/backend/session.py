@@ -15,10 +15,11 @@ from .. import __version__, platform
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.events import CaughtUp, Event, Result, SessionStarted, Terminating
-from ..protocol.requests import Command, Hello, Request
+from ..protocol.requests import Hello, Request
 from .clock import Clock
 from .control import Control, ControlChannel
 from .eventlog import EventLog
+from .history import LOG_NAME, claim_session, prune_sessions
 from .loop import Loop
 from .outbox import Outbox
 from .reporter import Reporter
@@ -49,7 +50,9 @@ class Session:
         self.clock = Clock()
         self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.directory = _session_directory(self.identifier)
-        log = EventLog(os.path.join(self.directory, "events.jsonl"), _absolute(request))
+        # Held until this process ends.
+        self._claim = claim_session(self.directory)
+        log = EventLog(os.path.join(self.directory, LOG_NAME), _absolute(request))
         self.outbox = Outbox(events, log)
         self.reporter = Reporter(log, self.outbox, self.clock)
         self.loop = Loop()
@@ -119,6 +122,8 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
         session.reporter.bug(error)
         status = STATUS_BUG
     session.finish(status)
+    # The frontend has heard its last word and waits no more.
+    prune_sessions(_sessions_directory())
     return status
 
 
@@ -133,8 +138,12 @@ def _environment_error(error: BaseException) -> GrilseError:
     return GrilseError(text, domain=ErrorDomain.APP, detail=None)
 
 
+def _sessions_directory() -> str:
+    return os.path.join(platform.user_cache_directory(), "grilse", "sessions")
+
+
 def _session_directory(identifier: str) -> str:
-    directory = os.path.join(platform.user_cache_directory(), "grilse", "sessions", identifier)
+    directory = os.path.join(_sessions_directory(), identifier)
     try:
         os.makedirs(directory, exist_ok=True)
     except OSError:
@@ -146,6 +155,3 @@ def _session_directory(identifier: str) -> str:
 
 def _absolute(request: Request) -> str | None:
     return os.path.abspath(request.invocation.events) if request.invocation.events else None
-
-
-__all__ = ["Command", "Session", "run_session"]
