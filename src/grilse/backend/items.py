@@ -8,6 +8,9 @@ from __future__ import annotations
 from ..project.resolve import ResolvedElement
 from .states import States
 
+# What is shown, and stands in the names of logs, for a key that is not known.
+UNKNOWN_KEY = "?" * 64
+
 
 class Item:
     """One element of a session.
@@ -55,8 +58,8 @@ class Item:
 
     @property
     def display_key(self) -> str:
-        """Full key, or ""."""
-        return self._states.key(self.element)[0] or ""
+        """Full key, or question marks."""
+        return self._states.key(self.element)[0] or UNKNOWN_KEY
 
 
 class ArtifactItem:

@@ -20,4 +20,4 @@ def fetch_junction(pipeline: Pipeline, junction: ResolvedElement) -> None:
     Raises:
         GrilseError: they cannot be had.
     """
-    run_single(pipeline, junction, "fetch", "fetch")
+    run_single(pipeline, junction, "fetch", "fetch", announce=True)

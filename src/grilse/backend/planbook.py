@@ -17,9 +17,6 @@ from ..protocol.jobs import JobSpec
 from ..protocol.records import ElementBody, ElementRecord, PlanHeader, PlanWriter, ProjectRecord, Ref
 from .items import ArtifactItem, Item
 
-# Characters of the key in the name of a log.
-LOG_KEY_LENGTH = 8
-
 
 class PlanBook:
     """The plan of one session; elements are written when the first job needs them.
@@ -37,6 +34,8 @@ class PlanBook:
         self._session = session
         self._refs: dict[int, Ref] = {}
         self._log_directory = log_directory
+        # Keys are as long in the names of logs as they are shown.
+        self._key_length: int = settings["key_length"]
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Tell jobs from now on other settings."""
@@ -95,7 +94,7 @@ class PlanBook:
             header=self._header,
             element=ref,
             log=self.log_path(item, action),
-            key=item.display_key[:LOG_KEY_LENGTH],
+            key=item.display_key[: self._key_length],
             full_key=item.cache_key,
             attempt=attempt,
             parameters=parameters or {},
@@ -111,7 +110,7 @@ class PlanBook:
         """Where the log of a job goes: ``PROJECT/ELEMENT/KEY-ACTION.DATE-TIME.log``, as bst has it."""
         name = os.path.splitext(item.element_name.replace("/", "-"))[0]
         stamp = f"{datetime.now():%Y%m%d-%H%M%S}"
-        key = item.display_key[:LOG_KEY_LENGTH]
+        key = item.display_key[: self._key_length]
         return os.path.join(self._log_directory, item.project_name, name, f"{key}-{action}.{stamp}.log")
 
     def close(self) -> None:

@@ -100,8 +100,8 @@ def open_remotes(
     given = given or Remotes()
     settings = _settings(pipeline, given, artifacts=artifacts, sources=sources, purpose=purpose)
     settings = _with_extra(pipeline, settings, given, extra_projects, purpose)
-    if settings.all_remotes():
-        with pipeline.session.reporter.span("Initializing remote caches"):
+    with pipeline.session.reporter.span("Initializing remote caches"):
+        if settings.all_remotes():
             pipeline.book.set_settings({**pipeline.settings(), "remotes": settings.to_plain()})
             values = run_task(pipeline, "remotes")
             settings = RemoteSettings.from_plain(values["remotes"])

@@ -116,6 +116,7 @@ class Run:
             events.Summary(
                 time=time.time(),
                 seconds=reporter.clock.elapsed(),
+                elements=scheduler.entered,
                 queues=scheduler.counts(),
                 failed=tuple(
                     (failed.item.display_name, failed.action, failed.failure.message, failed.log)

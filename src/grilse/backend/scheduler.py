@@ -79,7 +79,7 @@ class Item(Protocol):
 
     @property
     def display_key(self) -> str:
-        """Full key, or ""."""
+        """Full key, or question marks."""
 
 
 class Stage(Protocol):
@@ -93,8 +93,8 @@ class Stage(Protocol):
     def decide(self, item: Any) -> Decision:
         """What to do with an element that has come this far (or that waited and was woken)."""
 
-    def failure(self, item: Any) -> Failure:
-        """Why `decide` said FAIL."""
+    def failure(self, item: Any, log: str | None) -> Failure:
+        """Why `decide` said FAIL; what was logged when it happened is written to `log`."""
 
     def spec(self, item: Any, job: int, attempt: int) -> JobSpec:
         """The message of its job."""
@@ -256,12 +256,21 @@ class Scheduler:
                 return
             if decision is Decision.FAIL:
                 task.move(TaskState.FAILED)
-                self._on_failure(task, stage.failure(task.item), None)
+                self._fail_again(task, stage)
                 return
             task.move(TaskState.SKIPPED)
             self._counts[task.stage].skipped += 1
             if not self._pass_on(task, ran=False):
                 return
+
+    def _fail_again(self, task: Task, stage: Stage) -> None:
+        """Tell of a failure of an earlier session as if it had happened now."""
+        self._jobs += 1
+        task.job = self._jobs
+        task.spec = stage.spec(task.item, task.job, task.attempt)
+        failure = stage.failure(task.item, task.spec.log)
+        self._teller.remembered(task, stage.action, failure)
+        self._on_failure(task, failure, task.spec.log)
 
     def _pass_on(self, task: Task, *, ran: bool) -> bool:
         action = self._stages[task.stage].action
@@ -298,6 +307,11 @@ class Scheduler:
         if self._stop.terminating:
             return "terminate"
         return "quit" if self._stop.quitting else None
+
+    @property
+    def entered(self) -> int:
+        """How many items have come."""
+        return len(self._tasks)
 
     def counts(self) -> tuple[events.QueueStatus, ...]:
         """Counts of all queues."""

@@ -105,9 +105,7 @@ class Shells:
         self._pipeline.pool.release(number, status)
 
     def _say(self, item: Item, kind: str, text: str, detail: str | None = None) -> None:
-        self._pipeline.session.reporter.text(
-            kind, text, detail=detail, element=item.display_name, key=item.display_key, action="shell"
-        )
+        self._pipeline.session.reporter.text(kind, text, detail=detail, element=item.display_name, key=item.display_key)
 
 
 def shell_ready(launch: JobLaunch, name: str) -> events.ShellReady:

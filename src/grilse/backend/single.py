@@ -33,6 +33,7 @@ def run_single(
     ref: Ref | None = None,
     number: int = 0,
     on_launch: Callable[[JobLaunch], None] | None = None,
+    announce: bool = False,
 ) -> dict[str, Any]:
     """Run a job of one element, or artifact; returns its values.
 
@@ -45,6 +46,7 @@ def run_single(
         ref: where the record of an artifact stands in the plan.
         number: of the job, unique among those that run.
         on_launch: called when the job offers a sandbox.
+        announce: tell of its start and end in messages, as of jobs in queues; else it is part of the command.
 
     Raises:
         GrilseError: the job failed, or its worker died.
@@ -55,24 +57,28 @@ def run_single(
     outcome: list[JobResult] = []
     lost: list[str] = []
 
+    def tell(kind: str, text: str, elapsed: float | None, **more: Any) -> None:
+        settings = {"element": item.display_name, "key": item.display_key, **more}
+        action_shown = action if announce else "main"
+        reporter.emit(
+            events.Text(
+                time=time.time(),
+                kind=kind,
+                text=text,
+                elapsed=elapsed,
+                action=action_shown,
+                log=spec.log,
+                job=number,
+                **settings,
+            )
+        )
+
     def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
         if isinstance(message, JobLaunch) and on_launch is not None:
             on_launch(message)
         if isinstance(message, JobMessage):
-            reporter.emit(
-                events.Text(
-                    time=message.time,
-                    kind=message.kind,
-                    text=message.text,
-                    detail=message.detail,
-                    element=message.element or item.display_name,
-                    key=item.display_key if message.key is None else message.key,
-                    action=action,
-                    elapsed=message.elapsed,
-                    log=spec.log,
-                    job=number,
-                )
-            )
+            about = {"element": message.element or item.display_name, "key": message.key or item.display_key}
+            tell(message.kind, message.text, message.elapsed, detail=message.detail, **about)
 
     started = reporter.clock.elapsed()
     worker = pipeline.pool.submit(Job(spec, on_message, outcome.append, lost.append))
@@ -87,9 +93,16 @@ def run_single(
             worker=worker,
         )
     )
+    if announce:
+        tell("start", spec.log or action, None, scheduler=True)
     while not outcome and not lost:
         loop.turn()
     failure = _failure(item.display_name, outcome, lost)
+    seconds = reporter.clock.elapsed() - started
+    if announce and failure is not None:
+        tell("failure", failure.message, seconds, detail=failure.detail, log_tail=log_tail(spec.log), scheduler=True)
+    elif announce:
+        tell("success", spec.log or action, seconds, scheduler=True)
     reporter.emit(
         events.JobFinished(
             time=time.time(),
@@ -98,7 +111,7 @@ def run_single(
             key=item.display_key,
             action=action,
             status="failed" if failure is not None else outcome[0].status,
-            seconds=reporter.clock.elapsed() - started,
+            seconds=seconds,
             log=spec.log,
             log_tail=log_tail(spec.log) if failure is not None else None,
             failure=failure,

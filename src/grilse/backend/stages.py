@@ -5,6 +5,7 @@ Knows elements, their states and the build plan; nothing of workers, tokens or d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -42,8 +43,8 @@ class BaseStage:
         """What to do with an element."""
         return Decision.RUN
 
-    def failure(self, item: Item) -> Failure:
-        """Why `decide` said FAIL."""
+    def failure(self, item: Item, log: str | None) -> Failure:
+        """Why `decide` said FAIL; what was logged when it happened is written to `log`."""
         raise NotImplementedError
 
     def parameters(self, item: Item) -> dict[str, Any]:
@@ -181,10 +182,14 @@ class BuildStage(BaseStage):
             return Decision.FAIL
         return Decision.RUN if self._plan.is_buildable(item.index) else Decision.WAIT
 
-    def failure(self, item: Item) -> Failure:
-        """The failure that is cached."""
+    def failure(self, item: Item, log: str | None) -> Failure:
+        """The failure that is cached; so is its log, as far as it was not lost."""
         artifact = self.states.cached_failure(item.element)
         assert artifact is not None
+        if log is not None:
+            os.makedirs(os.path.dirname(log), exist_ok=True)
+            with open(log, "wb") as file:
+                file.writelines(self.states.logs(artifact))
         return Failure(domain="ELEMENT", message=artifact.error, detail=artifact.error_detail or None)
 
     def spec(self, item: Item, job: int, attempt: int) -> JobSpec:

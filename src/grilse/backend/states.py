@@ -107,6 +107,12 @@ class States:
         artifact = self.artifact(element)
         return artifact if artifact is not None and not artifact.success else None
 
+    def logs(self, artifact: Artifact) -> list[bytes]:
+        """What was logged when an artifact was made, as far as it is here."""
+        store = self.cache.store
+        with self._guard():
+            return [store.read(entry.digest) for entry in artifact.logs if store.contains(entry.digest)]
+
     def sources_cached(self, element: ResolvedElement) -> bool:
         """Whether the element's sources are in the store, staged together."""
         key = element.sources_key()

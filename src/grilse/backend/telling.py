@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TAIL_BYTES = 64 * 1024
 TAIL_LINES = 200
 
+# What is said of a job that had nothing to do, where that is more than its name.
+_SKIPPED = {"track": "Element sources are not trackable"}
+
 
 class JobTeller:
     """Tells about the jobs of one scheduler.
@@ -72,7 +75,7 @@ class JobTeller:
                 text=message.text,
                 detail=message.detail,
                 element=message.element or task.item.display_name,
-                key=task.item.display_key if message.key is None else message.key,
+                key=message.key or task.item.display_key,
                 action=action,
                 elapsed=message.elapsed,
                 log=task.spec.log if task.spec is not None else None,
@@ -96,7 +99,7 @@ class JobTeller:
         tail = log_tail(log) if failure is not None and not will_retry else None
         if failure is None:
             kind = {"ok": "success", "skipped": "skipped"}.get(status, "failure")
-            texts = {"ok": self._relative(log), "skipped": action.capitalize()}
+            texts = {"ok": self._relative(log), "skipped": _SKIPPED.get(action, action.capitalize())}
             self._tell(task, action, kind, texts.get(status, status.capitalize()), elapsed=seconds)
         elif will_retry:
             text = f"Try #{task.attempt} failed, retrying"
@@ -119,6 +122,13 @@ class JobTeller:
                 saved=saved,
             )
         )
+
+    def remembered(self, task: Task, action: str, failure: Failure) -> None:
+        """A job need not be run: it failed in an earlier session, and would do so again."""
+        self._tell(
+            task, action, "start", self._relative(task.spec.log if task.spec is not None else None), elapsed=None
+        )
+        self.ended(task, action, "failed", 0.0, failure)
 
     def asked(self, task: Task, action: str, prompt: int, failure: Failure, choices: tuple[str, ...]) -> None:
         """Somebody is to say what becomes of the rest."""

@@ -177,7 +177,13 @@ class Host(Protocol):
         """Send a message; `kind` is "debug", "status", "info", "warn", "error" or "log"."""
 
     def timed(
-        self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
+        self,
+        text: str,
+        *,
+        detail: str | None = None,
+        silent_nested: bool = False,
+        element: str | None = None,
+        key: str | None = None,
     ) -> AbstractContextManager[None]:
         """Report start and end of an activity around a block."""
 

@@ -165,7 +165,9 @@ class Plugin:
             silent_nested: whether messages from inside go to the log only.
         """
         state = self._grilse
-        with state.host.timed(activity_name, detail=detail, silent_nested=silent_nested, element=state.full_name):
+        with state.host.timed(
+            activity_name, detail=detail, silent_nested=silent_nested, element=state.full_name, key=self._message_key()
+        ):
             yield
 
     def blocking_activity(
@@ -282,7 +284,11 @@ class Plugin:
 
     def _message(self, kind: str, brief: str, detail: str | None) -> None:
         state = self._grilse
-        state.host.message(kind, brief, detail=detail, element=state.full_name, key=state.key)
+        state.host.message(kind, brief, detail=detail, element=state.full_name, key=self._message_key())
+
+    def _message_key(self) -> str | None:
+        # What a source says of its element stands without key in bst's logs.
+        return self._grilse.key if self._grilse.tag == "element" else ""
 
     def _missing(self, method: str) -> ImplError:
         state = self._grilse

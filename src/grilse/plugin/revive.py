@@ -300,7 +300,13 @@ class _Quiet:
         """Say nothing."""
 
     def timed(
-        self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
+        self,
+        text: str,
+        *,
+        detail: str | None = None,
+        silent_nested: bool = False,
+        element: str | None = None,
+        key: str | None = None,
     ) -> AbstractContextManager[None]:
         return nullcontext()
 

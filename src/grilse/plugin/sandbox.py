@@ -284,7 +284,8 @@ class Sandbox:
         if first is None:
             return
         labels = "\n".join(item.label for item in batch.items if isinstance(item, Step) and item.label)
-        with self._host.timed("Running commands", detail=labels or None, element=self._element):
+        # What the sandbox itself says of an element stands without key in bst's logs.
+        with self._host.timed("Running commands", detail=labels or None, element=self._element, key=""):
             argv = ["sh", "-c", "-e", script(batch.items)]
             if self._execute(argv, first.cwd, first.environment, batch.read_only, last=batch.read_only):
                 raise SandboxCommandError("Command failed", collect=batch.collect)

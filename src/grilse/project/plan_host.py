@@ -74,7 +74,13 @@ class PlanHost:
 
     @contextmanager
     def timed(
-        self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
+        self,
+        text: str,
+        *,
+        detail: str | None = None,
+        silent_nested: bool = False,
+        element: str | None = None,
+        key: str | None = None,
     ) -> Iterator[None]:
         """Nothing is worth timing here; nested messages are as asked for."""
         self._silent += silent_nested

@@ -128,6 +128,7 @@ class PipelineElement(msgspec.Struct, frozen=True, array_like=True):
         kind: of the element.
         workspace: directory of its open workspace, or "".
         depends: places in `Pipeline.elements` of what it depends on directly.
+        planned: the session works on it; others are there since something depends on them.
     """
 
     name: str
@@ -136,18 +137,20 @@ class PipelineElement(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     workspace: str = ""
     depends: tuple[int, ...] = ()
+    planned: bool = True
 
 
 class Pipeline(Message, frozen=True, kw_only=True):
-    """The plan: what was selected.
+    """The plan: the targets and all they depend on.
 
     Attributes:
         time: seconds since the epoch.
         project: name of the project.
         targets: display names of the targets.
         elements: the elements in staging order.
-        heading: lines about configuration that bst prints before a build: (section, name, value).
-        total_elements: all elements in the closure of the targets.
+        heading: what bst prints before a build: (section, name, value).  A section within another has both titles, a
+            line each.  A section begins with an entry that has neither name nor value.  A value without a name is a
+            line of its own, one named "*" an item of a list.
         lines: `elements` as the user's element format has them, when that asks for more than `PipelineElement` knows;
             else empty.
     """
@@ -157,7 +160,6 @@ class Pipeline(Message, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     elements: tuple[PipelineElement, ...]
     heading: tuple[tuple[str, str, str], ...] = ()
-    total_elements: int = 0
     lines: tuple[str, ...] = ()
 
 
@@ -349,10 +351,12 @@ class Summary(Message, frozen=True, kw_only=True):
         failed: (display name, action, message, log path) of each failure.
         slowest: (display name, action, seconds).
         phases: seconds by phase name.
+        elements: how many elements the session worked on, those that needed nothing included.
     """
 
     time: float
     seconds: float
+    elements: int = 0
     queues: tuple[QueueStatus, ...] = ()
     failed: tuple[tuple[str, str, str, str | None], ...] = ()
     slowest: tuple[tuple[str, str, float], ...] = ()

@@ -184,9 +184,10 @@ class JobContext:
         if self._log is None:
             return
         shown = f"[{key}] " if key else ""
-        lines = f"[{_stamp(elapsed)}] {kind.upper():<7} {shown}{name}: {text}\n"
+        word = "WARNING" if kind == "warn" else kind.upper()
+        lines = f"[{_stamp(elapsed)}] {word:<7} {shown}{name}: {text}\n"
         if detail:
-            lines += "\n" + "".join(f"    {line}\n" for line in detail.splitlines()) + "\n"
+            lines += "\n" + "".join(f"    {line}\n" for line in detail.splitlines())
         os.write(self._log, lines.encode(errors="replace"))
 
     def log_begin(self) -> None:

@@ -103,11 +103,15 @@ class WorkerHost:
         self._job.message(kind, text, detail=detail, element=element, key=key)
 
     def timed(
-        self, text: str, *, detail: str | None = None, silent_nested: bool = False, element: str | None = None
+        self,
+        text: str,
+        *,
+        detail: str | None = None,
+        silent_nested: bool = False,
+        element: str | None = None,
+        key: str | None = None,
     ) -> AbstractContextManager[None]:
         """Report an activity of the job."""
-        # What is said of an element by name, rather than by its plugin, stands without key in bst's logs.
-        key = None if element is None else ""
         return self._job.timed(text, detail=detail, silent_nested=silent_nested, element=element, key=key)
 
     def silenced(self) -> AbstractContextManager[None]:

@@ -90,7 +90,7 @@ class FakeStage:
     def decide(self, item: FakeItem) -> Decision:
         return self.decisions.get(item.display_name, Decision.RUN)
 
-    def failure(self, item: FakeItem) -> Failure:
+    def failure(self, item: FakeItem, log: str | None) -> Failure:
         return Failure(domain="ELEMENT", message=f"{item.display_name} failed before")
 
     def spec(self, item: FakeItem, job: int, attempt: int) -> JobSpec:

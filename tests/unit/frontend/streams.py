@@ -96,11 +96,12 @@ def build_session() -> Iterator[Event]:
         targets=("app/all.bst",),
         elements=elements,
         heading=(
+            ("BuildStream Version 2.8.1", "", ""),
             ("BuildStream Version 2.8.1", "Project", "demo (/home/me/demo)"),
             ("BuildStream Version 2.8.1", "Targets", "app/all.bst"),
+            ("User Configuration", "", ""),
             ("User Configuration", "Cache Directory", "/home/me/.cache/buildstream"),
         ),
-        total_elements=len(elements),
     )
     timed: list[tuple[float, int, Event]] = []
     for job, run in enumerate(RUNS, 1):
@@ -118,6 +119,7 @@ def build_session() -> Iterator[Event]:
     yield e.Summary(
         time=end,
         seconds=55.7,
+        elements=12,
         queues=(e.QueueStatus("fetch", 8, 0, 0, 0, 8), e.QueueStatus("build", finished, 0, failed, 2, 8)),
         failed=((NAMES[9], "build", RUNS[5].failure, _log(9)),),
     )

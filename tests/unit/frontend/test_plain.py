@@ -126,6 +126,35 @@ def test_a_session_has_heading_and_summary() -> None:
     ) in sheet.text
 
 
+def test_sections_within_sections_and_lists_are_indented() -> None:
+    heading = (
+        ("Project: demo", "", ""),
+        ("Project: demo", "Junction path", "sub.bst"),
+        ("Project: demo", "Declared duplicate by", "    other\n"),
+        ("Project: demo\nSource Plugins", "", ""),
+        ("Project: demo\nSource Plugins", "local", "core plugin"),
+        ("Project: demo\nArtifact cache servers", "", ""),
+        ("Project: demo\nArtifact cache servers", "*", "http://cache\npush: True"),
+        ("Project: demo", "", ""),
+    )
+    pipeline = e.Pipeline(time=0, project="demo", targets=(), elements=(), heading=heading)
+    assert (
+        LogLines(e.LogStyle(), PLAIN)
+        .heading(pipeline)
+        .startswith(
+            "\nProject: demo\n    Junction path:         sub.bst\n    Declared duplicate by:\n        other\n\n"
+            "    Source Plugins\n        local: core plugin\n\n"
+            "    Artifact cache servers\n      * http://cache\n        push: True\n\n"
+            "Project: demo\n\nPipeline\n"
+        )
+    )
+
+
+def test_a_message_cut_to_nothing_leaves_no_blank_lines() -> None:
+    event = text("start", "Running commands", element="a.bst", detail="one\ntwo")
+    assert line(event, message_lines=0).count("\n") == 1
+
+
 def test_a_failure_that_was_cached_is_in_the_summary_too() -> None:
     sheet = Sheet()
     sheet.display.show([e.Summary(time=0, seconds=1, failed=(("a.bst", "build", "it broke before", "/logs/a.log"),))])

@@ -32,7 +32,7 @@ class Host:
         self.activities: list[tuple[str, str | None]] = []
 
     @contextmanager
-    def timed(self, text: str, *, detail: str | None = None, element: str | None = None) -> Iterator[None]:
+    def timed(self, text: str, *, detail: str | None = None, **about: str | None) -> Iterator[None]:
         self.activities.append((text, detail))
         yield
 

@@ -56,7 +56,7 @@ def _build(
     with session.reporter.span("Query cache"):
         for element in elements:
             discard_failure(pipeline, element, retry_failed=retry_failed)
-    tell_pipeline(pipeline, targets, elements)
+    tell_pipeline(pipeline, targets, elements, remotes)
     numbers = {id(element): index for index, element in enumerate(elements)}
     items = [Item(element, index, index, states, rebuild=retry_failed) for index, element in enumerate(elements)]
     book = pipeline.book
@@ -124,6 +124,7 @@ def discard_failure(pipeline: Pipeline, element: ResolvedElement, *, retry_faile
         "Discarded failed build",
         detail=f"Discarded '{artifact.strong_key}'\n{why}",
         element=element.full_name,
+        key=pipeline.states.key(element)[0],
         action=action,
     )
 
@@ -156,15 +157,22 @@ def check_resolved(elements: Sequence[ResolvedElement]) -> None:
     )
 
 
-def tell_pipeline(pipeline: Pipeline, targets: Sequence[ResolvedElement], elements: Sequence[ResolvedElement]) -> None:
-    """Tell the frontend what is planned."""
+def tell_pipeline(
+    pipeline: Pipeline,
+    targets: Sequence[ResolvedElement],
+    planned: Sequence[ResolvedElement],
+    remotes: SessionRemotes | None = None,
+) -> None:
+    """Tell the frontend what is planned, and of all that it depends on."""
     states = pipeline.states
+    chosen = {id(element) for element in planned}
+    elements = pipeline.select(targets, "all")
     places = {id(element): place for place, element in enumerate(elements)}
     pipeline.session.reporter.emit(
         events.Pipeline(
             time=time.time(),
             project=pipeline.project.name,
-            heading=heading(pipeline, targets),
+            heading=heading(pipeline, targets, remotes),
             lines=_formatted(pipeline, elements),
             targets=tuple(target.full_name for target in targets),
             elements=tuple(
@@ -179,10 +187,10 @@ def tell_pipeline(pipeline: Pipeline, targets: Sequence[ResolvedElement], elemen
                         for below in (*element.build_dependencies, *element.runtime_dependencies)
                         if id(below) in places
                     ),
+                    id(element) in chosen,
                 )
                 for element in elements
             ),
-            total_elements=len(elements),
         )
     )
 

@@ -35,12 +35,12 @@ def fetch(session: Session, action: SourceFetch) -> int:
         targets = pipeline.load_targets(action.targets, action.except_)
         elements = pipeline.select(targets, action.deps)
         check_resolved(elements)
-        open_remotes(pipeline, action.remotes, artifacts=False)
+        remotes = open_remotes(pipeline, action.remotes, artifacts=False)
         states = pipeline.states
         with session.reporter.span("Query cache"):
             for element in elements:
                 states.artifact(element)
-        tell_pipeline(pipeline, targets, elements)
+        tell_pipeline(pipeline, targets, elements, remotes)
         stage = FetchStage(pipeline.book, states, pipeline.config.network_retries, original=True)
         run = Run(pipeline, [stage])
         for index, element in enumerate(elements):

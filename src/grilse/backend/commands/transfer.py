@@ -34,7 +34,7 @@ def artifact_pull(session: Session, action: ArtifactPull) -> int:
         remotes = _remotes(pipeline, action.remotes, subjects, "pull")
         if not remotes.any_pull:
             raise StreamError("No artifact caches available for pulling artifacts")
-        _transfer(pipeline, subjects, [TransferPull(pipeline, remotes, always=True)])
+        _transfer(pipeline, subjects, [TransferPull(pipeline, remotes, always=True)], remotes)
     return 0
 
 
@@ -53,7 +53,7 @@ def artifact_push(session: Session, action: ArtifactPush) -> int:
         stages: list[Stage] = [TransferPush(pipeline, remotes)]
         if remotes.any_pull:
             stages.insert(0, TransferPull(pipeline, remotes, always=False))
-        _transfer(pipeline, subjects, stages)
+        _transfer(pipeline, subjects, stages, remotes)
     return 0
 
 
@@ -75,10 +75,12 @@ def _needs(pipeline: Pipeline, given: Remotes) -> Callable[[Subject], list[str]]
     return needs
 
 
-def _transfer(pipeline: Pipeline, subjects: Sequence[Subject], stages: Sequence[Stage]) -> None:
+def _transfer(
+    pipeline: Pipeline, subjects: Sequence[Subject], stages: Sequence[Stage], remotes: SessionRemotes
+) -> None:
     elements = [subject.element for subject in subjects if subject.element is not None]
     if pipeline.projects():
-        tell_pipeline(pipeline, elements, elements)
+        tell_pipeline(pipeline, elements, elements, remotes)
     run = Run(pipeline, stages)
     for item in transfer_items(pipeline, subjects):
         run.scheduler.enter(item)
@@ -103,7 +105,7 @@ def source_push(session: Session, action: SourcePush) -> int:
         retries = pipeline.config.network_retries
         fetch = FetchStage(pipeline.book, pipeline.states, retries)
         push = SourcePushStage(pipeline.book, pipeline.states, retries, remotes.push_sources)
-        tell_pipeline(pipeline, targets, elements)
+        tell_pipeline(pipeline, targets, elements, remotes)
         run = Run(pipeline, [fetch, push])
         for index, element in enumerate(elements):
             run.scheduler.enter(Item(element, index, index, pipeline.states))

@@ -33,7 +33,7 @@ class Estimate:
         self._left = {
             element.name: known.get(element.name)
             for element in pipeline.elements
-            if element.state not in ("cached", "junction")
+            if element.planned and element.state not in ("cached", "junction")
         }
 
     def finished(self, element: str, action: str, status: str, seconds: float) -> None:

@@ -31,6 +31,9 @@ ERRORS = frozenset(("failure", "error", "bug"))
 
 _ENDS = frozenset(("success", "failure", "skipped"))
 
+# What is shown of a key that is not known.
+UNKNOWN_KEY = "?" * 64
+
 _RULE = "=" * 70
 _HEADING_RULE = "=" * 79
 
@@ -158,14 +161,10 @@ class LogLines:
         line = "".join([column(text) for column in self._columns]) + "\n"
         if text.detail is None and not (text.scheduler and text.kind == "failure"):
             return line
-        parts = [line]
-        if text.detail:
-            parts.append(self._detail(text))
+        more = self._detail(text) if text.detail else ""
         if text.scheduler and text.kind == "failure":
-            parts.append(self._log_tail(text))
-        if len(parts) > 1:
-            parts.append("\n")
-        return "".join(parts)
+            more += self._log_tail(text)
+        return f"{line}{more}\n" if more else line
 
     def _detail(self, text: Text) -> str:
         lines = printable(text.detail or "").splitlines()
@@ -173,9 +172,10 @@ class LogLines:
         # What the program itself or a failure has to say is never cut short.
         if text.kind not in ERRORS and text.element and len(lines) > self.style.message_lines:
             left_out = len(lines) - self.style.message_lines
-            lines = lines[: self.style.message_lines]
-            if lines:
-                note = INDENT + self.paint(f"Message contains {left_out} additional lines", "dim") + "\n"
+            lines = lines[: max(0, self.style.message_lines)]
+            if not lines:
+                return ""
+            note = INDENT + self.paint(f"Message contains {left_out} additional lines", "dim") + "\n"
         body = "".join(f"{INDENT}{line}\n" for line in lines)
         styles = ("bold", "red") if text.kind in ERRORS else ("dim",)
         return "\n" + (self.paint(body.rstrip("\n"), *styles) + "\n" if body else "") + note
@@ -199,9 +199,10 @@ class LogLines:
     def heading(self, pipeline: Pipeline) -> str:
         """What is said before a session starts: configuration and plan."""
         parts = ["\n"]
-        for section, values in _sections(pipeline.heading):
-            parts.append(self.paint(section, "bold", "yellow") + "\n")
-            parts.append(self._values(values))
+        for titles, values in _sections(pipeline.heading):
+            level = len(titles) - 1
+            parts.append(INDENT * level + self.paint(titles[-1], "bold", "yellow") + "\n")
+            parts.append(self._values(values, level + 1))
             parts.append("\n")
         parts.append(self.paint("Pipeline", "bold", "yellow") + "\n")
         lines: Iterable[str] = pipeline.lines or (
@@ -226,8 +227,8 @@ class LogLines:
         parts.append(self.paint("Pipeline Summary", "bold", "yellow") + "\n")
         values = []
         if pipeline is not None:
-            values.append(("Total", str(pipeline.total_elements or len(pipeline.elements))))
-            values.append(("Session", str(len(pipeline.elements))))
+            values.append(("Total", str(len(pipeline.elements))))
+            values.append(("Session", str(summary.elements)))
         width = max((len(str(n)) for q in summary.queues for n in (q.processed, q.skipped, q.failed)), default=1)
         for queue in summary.queues:
             counts = [
@@ -242,29 +243,41 @@ class LogLines:
         parts.append(self._values(values))
         return "".join(parts)
 
-    def _values(self, values: Sequence[tuple[str, str]]) -> str:
+    def _values(self, values: Sequence[tuple[str, str]], level: int = 1) -> str:
+        indent = INDENT * level
         width = max((len(name) for name, _ in values), default=0)
         lines = []
         for name, value in values:
+            if name == "*":
+                # The mark of an item stands before where its lines begin.
+                item = value.replace("\n", f"\n{indent}")
+                lines.append(f"{indent[:-2]}* {item}\n")
+                continue
             label = self.paint(name, "cyan")
             if "\n" in value:
-                lines.append(f"{INDENT}{label}:\n{_indented(value)}")
+                lines.append(f"{indent}{label}:\n{_indented(value, indent)}")
             else:
-                lines.append(f"{INDENT}{label}: {' ' * (width - len(name))}{value}\n")
+                lines.append(f"{indent}{label}: {' ' * (width - len(name))}{value}\n")
         return "".join(lines)
 
 
-def _sections(heading: Iterable[tuple[str, str, str]]) -> Iterable[tuple[str, list[tuple[str, str]]]]:
-    found: dict[str, list[tuple[str, str]]] = {}
+def _sections(heading: Iterable[tuple[str, str, str]]) -> Iterable[tuple[list[str], list[tuple[str, str]]]]:
+    """Titles, the innermost last, and values of each section."""
+    values: list[tuple[str, str]] = []
+    titles: list[str] = []
     for section, name, value in heading:
-        values = found.setdefault(section, [])
-        if name:
+        if name or value:
             values.append((name, value))
-    return found.items()
+            continue
+        if titles:
+            yield titles, values
+        titles, values = section.split("\n"), []
+    if titles:
+        yield titles, values
 
 
-def _indented(text: str) -> str:
-    return "".join(INDENT + line if line.strip() else line for line in text.splitlines(keepends=True))
+def _indented(text: str, indent: str = INDENT) -> str:
+    return "".join(indent + line if line.strip() else line for line in text.splitlines(keepends=True))
 
 
 _STATE_COLOURS = {
@@ -280,11 +293,12 @@ _STATE_COLOURS = {
 
 def format_element(template: str, element: PipelineElement, style: LogStyle, paint: Paint) -> str:
     """One line of the plan in the user's element format; symbols that are not known stay as they are."""
+    key = element.key or UNKNOWN_KEY
     values = {
         "name": (element.name, "blue"),
         "kind": (element.kind, "cyan"),
-        "key": (element.key[: style.key_length], "yellow"),
-        "full-key": (element.key, "yellow"),
+        "key": (key[: style.key_length], "yellow"),
+        "full-key": (key, "yellow"),
         "state": (element.state, _STATE_COLOURS.get(element.state, "blue")),
         "workspace-dirs": (f"Workspace: {element.workspace}" if element.workspace else "", "yellow"),
         "workspaced": ("(workspaced)" if element.workspace else "", "yellow"),

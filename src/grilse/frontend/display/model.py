@@ -117,7 +117,7 @@ class Model:
                 self.style = event
             case events.Pipeline():
                 self.pipeline = event
-                self.cached = sum(element.state == "cached" for element in event.elements)
+                self.cached = sum(element.planned and element.state == "cached" for element in event.elements)
             case events.Terminating():
                 self.terminating = event.why
             case events.Summary():
