@@ -20,13 +20,12 @@ from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, Syml
 from grilse.storage.statcache import StatCache
 from grilse.storage.store import Store, cas_error
 
-# From this on files are put into the store by several threads: most of the time goes into system calls and hashing,
-# which the interpreter's lock does not hold up.
-_MANY_FILES = 200
-_MANY_BYTES = 4 << 20
+# Files of at least this size are put into the store by several threads: hashing, reading and copying them does not hold
+# up the interpreter.  With smaller ones threads would mostly hand the interpreter's lock to each other, which takes
+# twice the time of doing without.
+_PARALLEL_SIZE = 64 * 1024
+_MANY_BYTES = 4 << 20  # of such files together; for less no threads are started
 _MAX_THREADS = 8
-_LARGE = 1 << 20  # bytes; files of at least this size are handed to threads one by one
-_PORTION = 50  # smaller files that are handed over together
 
 # Directories in each other that a tree may have: much of what walks trees, here and elsewhere, calls itself.
 MAX_DEPTH = 500
@@ -158,36 +157,28 @@ def _node(digest: Digest, status: os.stat_result, mtimes: bool) -> FileNode:
 
 
 def _store_all(store: Store, files: list[_File], move: bool) -> Iterator[tuple[_File, Digest]]:
-    """Put files into the store, in several threads if there are many or large ones."""
+    """Put files into the store, the large ones in several threads if there is much in them."""
     threads = min(_MAX_THREADS, thread_count())
-    size = sum(file.status.st_size for file in files)
-    if threads < 2 or (len(files) < _MANY_FILES and size < _MANY_BYTES):
+    large = [file for file in files if file.status.st_size >= _PARALLEL_SIZE]
+    if threads < 2 or sum(file.status.st_size for file in large) < _MANY_BYTES:
         for file in files:
             yield file, _store_file(store, file, move)
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    def store_some(some: list[_File]) -> list[Digest]:
-        return [_store_file(store, file, move) for file in some]
-
+    # The largest first, so that none of them is begun when the others are done.
+    large.sort(key=lambda file: -file.status.st_size)
     with ThreadPoolExecutor(threads, thread_name_prefix="capture") as pool:
-        parts = list(_parts(files))
-        pending = [pool.submit(store_some, part) for part in parts]
+        pending = [pool.submit(_store_file, store, file, move) for file in large]
         try:
-            for part, future in zip(parts, pending):
-                yield from zip(part, future.result())
+            for file in files:
+                if file.status.st_size < _PARALLEL_SIZE:
+                    yield file, _store_file(store, file, move)
+            for file, future in zip(large, pending):
+                yield file, future.result()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _parts(files: list[_File]) -> Iterator[list[_File]]:
-    """Files in portions for threads: the large ones one by one, the largest first, then the others in tens."""
-    large = sorted((file for file in files if file.status.st_size >= _LARGE), key=lambda file: -file.status.st_size)
-    yield from ([file] for file in large)
-    small = [file for file in files if file.status.st_size < _LARGE]
-    for at in range(0, len(small), _PORTION):
-        yield small[at : at + _PORTION]
 
 
 def _store_file(store: Store, file: _File, move: bool) -> Digest:
