@@ -69,9 +69,14 @@ class Measured:
 
 
 def environment_of(tool: Tool, home: Path, mark: str) -> dict[str, str]:
-    """The environment of a run: homes of its own below `home`, and the mark."""
+    """The environment of a run: homes of its own below `home`, and the mark.
+
+    Bytecode is kept whatever the user's settings are: an installed program has it, and sources that are compiled
+    again by each of a tool's processes would be measured instead.
+    """
     homes = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")}
-    return {**os.environ, **homes, "PYTHONPATH": tool.python_path, MARK: mark}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**environment, **homes, "PYTHONPATH": tool.python_path, MARK: mark}
 
 
 def run(tool: Tool, home: Path, *words: str) -> Measured:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import signal
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +48,7 @@ class Bench:
     say: Callable[[str], None]
     seed: int = 1
     made: dict[Shape, Path] = field(default_factory=dict)
+    homes: int = 0
 
     def project(self, shape: Shape) -> Path:
         """A project of this shape, written on first use."""
@@ -60,9 +60,13 @@ class Bench:
         return self.made[shape]
 
     def home(self, tool: Tool) -> Path:
-        """A new, empty home for caches; the tool's last one is removed."""
-        path = self.folder / f"home-{tool.name}"
-        shutil.rmtree(path, ignore_errors=True)
+        """A new, empty home for caches.
+
+        It is kept until all is measured: for minutes after many files have been removed ext4 takes several times as
+        long to make one, since it looks for an inode that was not in use just before.
+        """
+        self.homes += 1
+        path = self.folder / f"home-{self.homes}-{tool.name}"
         path.mkdir(parents=True)
         return path
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from grilse.platform.files import READ
+from grilse.protocol.errors import CasError
 from grilse.storage.store import cas_error
 
 # A file that is being written.  bst's temporary files are "tmp" and eight characters.
@@ -40,6 +41,25 @@ def write_ref(base: str, ref: str, data: bytes) -> None:
         except OSError:
             pass
         raise cas_error(error, f"write '{path}'") from error
+
+
+def link_ref(base: str, ref: str, other: str) -> None:
+    """Make `other` hold what `ref` holds, in the same way as `write_ref`, without writing it once more.
+
+    The two share a file where the file system can do that, which nobody ever changes: it is only replaced.
+
+    Raises:
+        CasError: it cannot be written, or there is no `ref`.
+    """
+    try:
+        os.link(os.path.join(base, ref), os.path.join(base, other))
+        return
+    except OSError:
+        pass  # it is there already, or there are no links here
+    data = read_ref(base, ref)
+    if data is None:
+        raise CasError(f"'{ref}' is not in '{base}' any more")
+    write_ref(base, other, data)
 
 
 def read_ref(base: str, ref: str, *, touch: bool = False) -> bytes | None:

@@ -21,6 +21,10 @@ from grilse.storage.digest import Digest
 
 _VERSION = 1
 
+# To read a small tree again takes less time than to keep a file about it.
+_WORTHWHILE_FILES = 32
+_WORTHWHILE_BYTES = 1 << 20
+
 # How old, in nanoseconds, a time stamp must be so that any later write is sure to make another one.  Kernels stamp
 # with a clock of up to 10 ms; file systems that keep whole seconds (even ones, on FAT) show no smaller digits.
 _FINE_GRAIN = 100_000_000
@@ -89,8 +93,14 @@ class StatCache:
         self._changed = True
 
     def save(self) -> None:
-        """Keep what was looked up or noted; without effect if that is what is there already, or cannot be written."""
+        """Keep what was looked up or noted; without effect if that is what is there already, or cannot be written.
+
+        What is quickly hashed again is not kept.
+        """
         if not self._changed and len(self._new) == len(self._old):
+            return
+        size = sum(entry.size for entry in self._new.values())
+        if len(self._new) < _WORTHWHILE_FILES and size < _WORTHWHILE_BYTES and not self._old:
             return
         table = _Table(_VERSION, self._root, self._device, self._new)
         temporary = f"{self._path}.{os.getpid()}-{os.urandom(4).hex()}"

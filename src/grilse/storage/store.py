@@ -131,7 +131,8 @@ class Store:
         self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
         self._counter = itertools.count()
         self._prepared = False
-        self._chmod = False  # whether this process's umask takes bits of BLOB_MODE away
+        # Whether this process's umask takes bits of BLOB_MODE away; the first file that is written shows it.
+        self._chmod: bool | None = None
         self.clones = True  # whether to try to share extents; until it has failed once
         self._listings: dict[Digest, Listing] = {}
         self._listing_weight = 0
@@ -425,20 +426,19 @@ class Store:
         if self._prepared:
             return
         try:
-            os.makedirs(self.objects, exist_ok=True)
-            os.makedirs(self.tmpdir, exist_ok=True)
+            if not os.path.isdir(self.tmpdir):
+                os.makedirs(self.objects, exist_ok=True)
+                os.makedirs(self.tmpdir, exist_ok=True)
             # What casd noted of the total is about to be wrong; without the note it counts anew.
             _unlink(os.path.join(self.cachedir, "cas", "disk_usage"))
-            probe = f"{self._prefix}probe-{next(self._counter)}"  # several threads may get here
-            os.close(os.open(probe, NEW, BLOB_MODE))
-            self._chmod = stat.S_IMODE(os.stat(probe).st_mode) != BLOB_MODE
-            os.unlink(probe)
         except OSError as error:
             raise cas_error(error, f"prepare the cache directory '{self.cachedir}'") from error
         self._prepared = True
 
     def _publish(self, temporary: str, digest: Digest) -> None:
         """Give a finished temporary file its name."""
+        if self._chmod is None:
+            self._chmod = stat.S_IMODE(os.stat(temporary).st_mode) != BLOB_MODE
         if self._chmod:
             os.chmod(temporary, BLOB_MODE)
         self._rename(temporary, digest)

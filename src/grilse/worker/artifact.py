@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..plugin.exceptions import ElementError
-from ..storage.artifacts import Artifact, LogFile, SandboxState, encode_dependencies
+from ..storage.artifacts import Artifact, LogFile, SandboxState
 from ..storage.documents import dump_document
 from ..storage.filetypes import DirectoryError
 from ..storage.messages import Listing
-from .host import build_dependencies
 
 if TYPE_CHECKING:
     from ..plugin.sandbox import Sandbox
@@ -71,6 +70,7 @@ def _artifact(
     mine: ElementJob, sandbox: Sandbox, outcome: Outcome, root: CasDirectory, files: CasDirectory | None
 ) -> Artifact:
     job, facts = mine.job, mine.facts
+    assert job.record is not None
     key, strict, weak = facts.cache_key, facts.strict_key, facts.weak_key
     if key is None or strict is None or weak is None:
         raise ElementError(f"{facts.full_name}: the key to keep the artifact under is not known")
@@ -87,7 +87,7 @@ def _artifact(
         error_detail=outcome.detail,
         workspaced=facts.workspace is not None,
         files=_content(mine, files),
-        encoded_dependencies=encode_dependencies(build_dependencies(mine.host.artifacts, facts)),
+        encoded_dependencies=job.closures.encoded(job.record, mine.host.artifacts),
         public_data=_document(mine, public),
         low_diversity=_document(mine, {"environment": facts.environment(), "sandbox-config": dict(facts.sandbox)}),
         high_diversity=_document(mine, {"variables": facts.variables()}),

@@ -18,6 +18,7 @@ from .. import FORMAT_VERSION
 from ..protocol.channel import Channel
 from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobMessage, JobSpec, ReleaseJob, ToWorker
 from ..protocol.records import ElementRecord, PlanHeader, PlanReader
+from .closures import Closures
 
 # Plans that stay open: one session has one, a replay another.
 PLANS_KEPT = 2
@@ -36,19 +37,19 @@ class JobSkipped(Exception):
 
 
 class PlanCache:
-    """Open plan files, so that closures decoded for one job serve the next."""
+    """Open plan files, so that what was decoded for one job serves the next."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[PlanReader, PlanHeader]] = {}
+        self._open: dict[str, tuple[PlanReader, PlanHeader, Closures]] = {}
 
-    def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader]:
-        """The reader and header of a job's plan."""
+    def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader, Closures]:
+        """The reader, the header and the closures of a job's plan."""
         found = self._open.get(spec.plan)
         if found is None:
             while len(self._open) >= PLANS_KEPT:
                 self._open.pop(next(iter(self._open)))[0].close()
             reader = PlanReader(spec.plan)
-            found = self._open[spec.plan] = (reader, reader.header(spec.header))
+            found = self._open[spec.plan] = (reader, reader.header(spec.header), Closures(reader))
         return found
 
 
@@ -59,6 +60,7 @@ class JobContext:
         spec: the job's message.
         plan: reads records of elements.
         header: what all jobs of the session share.
+        closures: build closures of the plan's elements.
         record: the job's element, or None.
         values: what the backend is told of the outcome even when the job fails.
     """
@@ -69,11 +71,13 @@ class JobContext:
         channel: Channel[FromWorker, ToWorker],
         plan: PlanReader,
         header: PlanHeader,
+        closures: Closures,
         released: SimpleQueue[ReleaseJob],
     ) -> None:
         self.spec = spec
         self.plan = plan
         self.header = header
+        self.closures = closures
         self.record: ElementRecord | None = plan.element(spec.element) if spec.element is not None else None
         self.values: dict[str, Any] = {}
         self._channel = channel

@@ -6,18 +6,17 @@ Implements the interfaces of `plugin.host`; knows nothing of tasks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
-from ..plugin.closure import build_closure
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
-from ..storage.artifacts import Artifact, ArtifactCache, BuildDependency
+from ..storage.artifacts import Artifact, ArtifactCache
 from ..storage.closure import Presence
 from ..storage.directory import CasDirectory
 from ..storage.store import Store
+from .closures import find_artifact
 from .context import JobContext
 
 if TYPE_CHECKING:
@@ -179,7 +178,9 @@ class WorkerHost:
         if artifact is None or artifact.buildtree is None or artifact.sources is None:
             return None
         before = [needed.artifact for needed in artifact.build_dependencies]
-        if before != [needed.artifact for needed in build_dependencies(self.artifacts, facts)]:
+        assert self._job.record is not None
+        now = self._job.closures.dependencies(self._job.record, self.artifacts)
+        if before != [needed.artifact for needed in now]:
             # What it was built with has changed, which no build system may notice: build all of it.
             return None
         presence = Presence(self.store)
@@ -215,7 +216,9 @@ class _RunHost:
         """
         found = self._artifacts.get(id(facts))
         if found is None:
-            found = find_artifact(self._host.artifacts, facts, strict=bool(self._job.settings("strict", True)))
+            weak = None if self._job.settings("strict", True) else facts.weak_key
+            keys = (facts.cache_key, facts.strict_key, weak)
+            found = find_artifact(self._host.artifacts, facts.project.name, facts.name, keys)
             if found is None:
                 raise ElementError(
                     f"{facts.full_name}: the artifact is not in the local cache",
@@ -241,29 +244,3 @@ class _RunHost:
     def staged_sources(self, facts: ElementFacts) -> CasDirectory:
         """The element's sources as one tree."""
         return self._host.staged_sources(facts)
-
-
-def build_dependencies(cache: ArtifactCache, facts: ElementFacts) -> Iterator[BuildDependency]:
-    """What an element is built with, as its artifact says it.
-
-    Raises:
-        ElementError: an artifact is not here any more.
-    """
-    for needed in build_closure(facts):
-        key = needed.cache_key
-        if key is None:
-            artifact = find_artifact(cache, needed, strict=False)
-            if artifact is None:
-                raise ElementError(f"{needed.full_name}: the artifact is not in the local cache any more")
-            key = artifact.strong_key
-        yield BuildDependency(needed.project.name, needed.name, key, needed.workspace is not None)
-
-
-def find_artifact(cache: ArtifactCache, facts: ElementFacts, *, strict: bool) -> Artifact | None:
-    """The artifact that stands for an element: of its own key, or in a build that is not strict of its weak key."""
-    for key in (facts.cache_key, facts.strict_key, None if strict else facts.weak_key):
-        if key is not None:
-            artifact = cache.lookup(facts.project.name, facts.name, key)
-            if artifact is not None:
-                return artifact
-    return None

@@ -35,7 +35,7 @@ def die_after(function):
         return function(*args, **kwargs)
     return call
 write = os.write
-for name in ("write", "open", "rename", "replace", "close", "makedirs", "chmod", "utime"):
+for name in ("write", "open", "rename", "replace", "close", "link", "makedirs", "chmod", "utime"):
     setattr(os, name, die_after(getattr(os, name)))
 store = Store(cachedir)
 files = capture_tree(store, source, remember=True).digest

@@ -28,6 +28,10 @@ TREES: Any = st.recursive(
 )
 
 
+# A file that is worth remembering.
+LARGE = b"12" * 1_000_000
+
+
 def make(path: Path, tree: Any) -> None:
     """Make a host tree: dictionaries are directories, texts links, pairs files."""
     path.mkdir()
@@ -187,34 +191,46 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
 
 def test_a_file_as_young_as_the_clock_s_grain_is_not_trusted(tmp_path: Path) -> None:
     source = tmp_path / "in"
-    make(source, {"a": (b"1", False)})
+    make(source, {"a": (LARGE, False)})
     store = Store(str(tmp_path / "cache"))
     status = os.stat(source / "a")
     first = capture_tree(store, str(source), remember=True)
     # A write within the same tick: status as before, content another.
-    (source / "a").write_bytes(b"2")
+    (source / "a").write_bytes(LARGE[::-1])
     os.utime(source / "a", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert capture_tree(store, str(source), remember=True).digest != first.digest
 
 
 def test_a_remembered_digest_without_its_blob_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path / "in", {"a": (b"1", False)})
+    make(tmp_path / "in", {"a": (LARGE, False)})
     store = Store(str(tmp_path / "cache"))
     monkeypatch.setattr("time.time_ns", lambda: 4_000_000_000 * 1_000_000_000)
     capture_tree(store, str(tmp_path / "in"), remember=True)
-    os.unlink(store.path(digest_bytes(b"1")))
+    os.unlink(store.path(digest_bytes(LARGE)))
     capture_tree(store, str(tmp_path / "in"), remember=True)
-    assert store.contains(digest_bytes(b"1"))
+    assert store.contains(digest_bytes(LARGE))
 
 
 def test_a_damaged_stat_cache_is_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path / "in", {"a": (b"1", False)})
+    make(tmp_path / "in", {"a": (LARGE, False)})
     monkeypatch.setattr("time.time_ns", lambda: 4_000_000_000 * 1_000_000_000)
     store = Store(str(tmp_path / "cache"))
     first = capture_tree(store, str(tmp_path / "in"), remember=True)
+    assert os.listdir(tmp_path / "cache" / "grilse" / "stat")
     for name in os.listdir(tmp_path / "cache" / "grilse" / "stat"):
         (tmp_path / "cache" / "grilse" / "stat" / name).write_bytes(b"\x93\xff\x00")
     assert capture_tree(store, str(tmp_path / "in"), remember=True) == first
+
+
+def test_nothing_is_remembered_of_what_is_quickly_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "in", {"a": (b"1", False)})
+    make(tmp_path / "many", {str(number): (b"1", False) for number in range(40)})
+    monkeypatch.setattr("time.time_ns", lambda: 4_000_000_000 * 1_000_000_000)
+    store = Store(str(tmp_path / "cache"))
+    capture_tree(store, str(tmp_path / "in"), remember=True)
+    assert not (tmp_path / "cache" / "grilse" / "stat").exists()
+    capture_tree(store, str(tmp_path / "many"), remember=True)
+    assert len(os.listdir(tmp_path / "cache" / "grilse" / "stat")) == 1
 
 
 def test_hard_links_share_the_blob_except_where_that_would_change_it(tmp_path: Path) -> None:
