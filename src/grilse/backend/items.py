@@ -6,6 +6,7 @@ Knows what is to be done with it in this session, nothing of how.
 from __future__ import annotations
 
 from ..project.resolve import ResolvedElement
+from ..protocol.message import Failure
 from .states import States
 
 # What is shown, and stands in the names of logs, for a key that is not known.
@@ -61,6 +62,18 @@ class Item:
         """Full key, or question marks."""
         return self._states.key(self.element)[0] or UNKNOWN_KEY
 
+    @property
+    def where(self) -> str:
+        """Where the element is declared."""
+        return self.element.load_element.provenance
+
+    def plugins(self, *, sources: bool = False) -> str:
+        """The plugin that its jobs run, or those of its sources, in words."""
+        used = {source._grilse.plugin for source in self.element.sources} if sources else set()
+        used = used or {self.element.plugin.record}
+        names = sorted(f"'{record.kind}' ({record.path or record.module})" for record in used)
+        return f"the plugin {names[0]}" if len(names) == 1 else f"the plugins {', '.join(names)}"
+
 
 class ArtifactItem:
     """An artifact of which no element is loaded, as jobs are told of it.
@@ -78,3 +91,23 @@ class ArtifactItem:
         self.element_name = element
         self.display_key = self.cache_key = key
         self.order = order
+
+
+def worker_died(item: Item | ArtifactItem, how: str, *, runs: str = "") -> Failure:
+    """The failure of a job whose worker died, in the middle of whatever it did.
+
+    Args:
+        item: the job's.
+        how: how it died, in words.
+        runs: whose plugins the job runs: "element", "sources", or "" if it runs none.
+    """
+    plugins, where = "", ""
+    if runs and isinstance(item, Item):
+        plugins = f", which ran {item.plugins(sources=runs == 'sources')},"
+        where = item.where
+    return Failure(
+        domain="PLUGIN",
+        reason="worker-died",
+        message=f"{item.display_name}: the worker of this job{plugins} died: {how}",
+        where=where,
+    )

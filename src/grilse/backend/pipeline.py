@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ..plugin.surroundings import undisturbed
 from ..project.api import open_session, without_collector
 from ..project.planning import Planner
 from ..project.resolve import ResolvedElement
@@ -68,7 +69,7 @@ class Pipeline:
         self.session = session
         load = open_session(session.request.invocation, os.environ, warn=self._warn)
         self.config: UserConfig = load.config
-        self.planner = Planner(load, say=self._say, fetch=self._fetch_junction)
+        self.planner = Planner(load, say=self._say, fetch=self._fetch_junction, note=session.trail.note)
         self.strict = True
         self._project: Project | None = None
         self._states: States | None = None
@@ -160,7 +161,7 @@ class Pipeline:
         """
         reporter, planner = self.session.reporter, self.planner
         names = list(names)
-        with without_collector():
+        with without_collector(), undisturbed():
             before = planner.session.count
             with reporter.span("Loading elements") as phase:
                 loaded = planner.session.load([*names, *excepted])

@@ -6,6 +6,7 @@ Knows nothing of queues or of what jobs do: a job is a `JobSpec` and three callb
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -327,5 +328,9 @@ def _describe(status: int | None) -> str:
     if status is None:
         return "it still runs but does not answer"
     if status < 0:
-        return f"it was killed by signal {-status}"
+        try:
+            name = f" ({signal.Signals(-status).name})"
+        except ValueError:
+            name = ""
+        return f"it was killed by signal {-status}{name}"
     return f"it exited with status {status}"

@@ -105,6 +105,9 @@ class Stage(Protocol):
     def failed(self, item: Any, result: JobResult) -> None:
         """Take the outcome of a job that failed."""
 
+    def lost(self, item: Any, how: str) -> Failure:
+        """Why a job failed whose worker died; `how` in words."""
+
     def priority(self, item: Any) -> int:
         """Smaller goes first."""
 
@@ -425,11 +428,7 @@ class Scheduler:
             task.move(TaskState.CANCELLED)
             self._tell_end(task, "cancelled", seconds)
             return
-        failure = Failure(
-            domain="PLUGIN",
-            reason="worker-died",
-            message=f"{task.item.display_name}: the worker of this job died: {how}",
-        )
+        failure = self._stages[task.stage].lost(task.item, how)
         retry = task.lost < LOST_RETRIES
         self._tell_end(task, "lost", seconds, failure, will_retry=retry)
         if retry:

@@ -16,6 +16,7 @@ from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.events import CaughtUp, Event, Result, SessionStarted, Terminating
 from ..protocol.requests import Hello, Request
+from ..protocol.trail import TRAIL, Trail
 from .clock import Clock
 from .control import Control, ControlChannel
 from .eventlog import EventLog
@@ -43,6 +44,7 @@ class Session:
         clock: elapsed time.
         identifier: names the session and its directory.
         directory: the session's own directory, for the event log and the plan.
+        trail: what the session is doing, for the case that it dies of it.
     """
 
     def __init__(self, request: Request, channel: ControlChannel, events: Channel[Event | Hello, Event]) -> None:
@@ -52,6 +54,7 @@ class Session:
         self.directory = _session_directory(self.identifier)
         # Held until this process ends.
         self._claim = claim_session(self.directory)
+        self.trail = Trail(os.path.join(self.directory, TRAIL))
         log = EventLog(os.path.join(self.directory, LOG_NAME), _absolute(request))
         self.outbox = Outbox(events, log)
         self.reporter = Reporter(log, self.outbox, self.clock)
@@ -115,16 +118,28 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
     except GrilseError as error:
         session.reporter.error(error)
         status = STATUS_ERROR
-    except (OSError, MemoryError, RecursionError) as error:
-        session.reporter.error(_environment_error(error))
-        status = STATUS_ERROR
-    except Exception as error:  # noqa: BLE001 - a process main: what nobody expected is told as a bug
-        session.reporter.bug(error)
-        status = STATUS_BUG
+    except BaseException as error:  # noqa: BLE001 - a process main: whatever it is has to be told
+        status = _tell_unexpected(session, error)
     session.finish(status)
+    # What plugins have started while they were loaded.
+    platform.kill_tree(os.getpid(), spare_root=True)
     # The frontend has heard its last word and waits no more.
     prune_sessions(_sessions_directory())
     return status
+
+
+def _tell_unexpected(session: Session, error: BaseException) -> int:
+    """Tell whose fault an exception is, a plugin's, the machine's or ours; returns the exit status."""
+    from ..plugin.blame import as_plugin_error
+
+    orderly: GrilseError | None = as_plugin_error(error, "")
+    if orderly is None and isinstance(error, OSError | MemoryError | RecursionError):
+        orderly = _environment_error(error)
+    if orderly is None:
+        session.reporter.bug(error)
+        return STATUS_BUG
+    session.reporter.error(orderly)
+    return STATUS_ERROR
 
 
 def _environment_error(error: BaseException) -> GrilseError:

@@ -15,7 +15,7 @@ from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
 from ..protocol.message import Failure
 from ..protocol.records import Ref
-from .items import ArtifactItem, Item
+from .items import ArtifactItem, Item, worker_died
 from .pool import Job
 from .telling import log_tail
 
@@ -97,7 +97,7 @@ def run_single(
         tell("start", spec.log or action, None, scheduler=True)
     while not outcome and not lost:
         loop.turn()
-    failure = _failure(item.display_name, outcome, lost)
+    failure = worker_died(item, lost[0], runs="element") if lost else _failure(outcome)
     seconds = reporter.clock.elapsed() - started
     if announce and failure is not None:
         tell("failure", failure.message, seconds, detail=failure.detail, log_tail=log_tail(spec.log), scheduler=True)
@@ -146,19 +146,13 @@ def run_task(
     )
     while not outcome and not lost:
         loop.turn()
-    failure = _failure(task, outcome, lost)
+    failure = Failure(domain="APP", message=f"The worker of '{task}' died: {lost[0]}") if lost else _failure(outcome)
     if failure is not None:
         raise raised(failure)
     return outcome[0].values
 
 
-def _failure(name: str, outcome: list[JobResult], lost: list[str]) -> Failure | None:
-    if lost:
-        return Failure(
-            domain="PLUGIN",
-            reason="worker-died",
-            message=f"{name}: the worker of this job died: {lost[0]}",
-        )
+def _failure(outcome: list[JobResult]) -> Failure | None:
     if outcome[0].status in ("ok", "skipped"):
         return None
     return outcome[0].failure or Failure(domain="APP", message="The job failed and did not say why")

@@ -12,7 +12,7 @@ from typing import Any
 from ..project.resolve import ResolvedElement
 from ..protocol.jobs import JobResult, JobSpec
 from ..protocol.message import Failure
-from .items import Item
+from .items import Item, worker_died
 from .plan import BuildPlan
 from .planbook import PlanBook
 from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Decision
@@ -33,6 +33,8 @@ class BaseStage:
     tokens: tuple[str, ...] = ()
     # Whether an element goes on to the next stage although its job failed.
     goes_on = False
+    # Whose plugins its jobs run: "element", "sources", or none.
+    runs = ""
 
     def __init__(self, book: PlanBook, states: States, retries: int = 0) -> None:
         self.book = book
@@ -62,6 +64,10 @@ class BaseStage:
 
     def failed(self, item: Item, result: JobResult) -> None:
         """Take the outcome of a job that failed."""
+
+    def lost(self, item: Item, how: str) -> Failure:
+        """Why a job failed whose worker died."""
+        return worker_died(item, how, runs=self.runs)
 
     def priority(self, item: Item) -> int:
         """Smaller goes first."""
@@ -126,6 +132,7 @@ class FetchStage(BaseStage):
 
     action = "fetch"
     task = "fetch"
+    runs = "sources"
     tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(
@@ -165,6 +172,7 @@ class BuildStage(BaseStage):
 
     action = "build"
     task = "build"
+    runs = "element"
     tokens: tuple[str, ...] = (PROCESS,)
     goes_on = True
 
@@ -262,6 +270,7 @@ class TrackStage(BaseStage):
 
     action = "track"
     task = "track"
+    runs = "sources"
     tokens: tuple[str, ...] = (DOWNLOAD,)
 
     def __init__(

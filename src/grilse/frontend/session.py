@@ -6,6 +6,7 @@ Knows the backend by its channels only and a display by what it takes; what a si
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import wait
@@ -15,7 +16,8 @@ from ..protocol import events
 from ..protocol.channel import ChannelClosed, ProtocolError, check_hello
 from ..protocol.errors import GrilseError
 from ..protocol.events import Event
-from ..protocol.requests import Command, Hello
+from ..protocol.requests import Command, Hello, Terminate
+from ..protocol.trail import read_trail
 from .backend_process import HELLO_TIMEOUT, BackendProcess
 from .session_log import EventReader
 
@@ -23,6 +25,8 @@ from .session_log import EventReader
 DRAIN_TIMEOUT = 2.0
 # Seconds that the result may come after the end of the events, or of the backend.
 RESULT_TIMEOUT = 0.8
+# Seconds that the backend has to acknowledge that it shall stop: a plugin may keep all of its threads from running.
+STOP_TIMEOUT = 3.0
 # Events given to a display at a time when many are read from the log.
 BATCH = 1000
 
@@ -84,6 +88,8 @@ class Session:
         self._last_gap: events.CaughtUp | None = None
         self._events_open = True
         self._control_open = True
+        self._stop_limit: float | None = None
+        self._killed = False
 
     def run(self) -> int:
         """Follow the request that the backend was sent to its end; returns the exit status.
@@ -109,6 +115,8 @@ class Session:
         """Send a command; one that comes too late is forgotten."""
         if not self._control_open or self._result is not None:
             return
+        if isinstance(command, Terminate) and self._stop_limit is None:
+            self._stop_limit = time.monotonic() + STOP_TIMEOUT
         try:
             self.backend.control.send(command)
         except ChannelClosed:
@@ -145,9 +153,15 @@ class Session:
         limits = [limit for limit in (self._surroundings.timeout(now),) if limit is not None]
         if deadline is not None:
             limits.append(max(0.0, deadline - now))
+        if self._stop_limit is not None:
+            limits.append(max(0.0, self._stop_limit - now))
         # Without a limit while nothing is to be drawn: the backend's end ends the wait.
         ready = wait([*connections, *self._surroundings.sources()], min(limits, default=None))
         self._surroundings.step(self, ready)
+        if self._stop_limit is not None and time.monotonic() >= self._stop_limit:
+            self._stop_limit = None
+            self._killed = True
+            self.backend.kill()
         return ready
 
     def _loop(self) -> None:
@@ -232,19 +246,25 @@ class Session:
             match message:
                 case events.Result():
                     self._result = message
+                    self._stop_limit = None
                 case events.CaughtUp():
                     # What the events' channel did not take in the end: read once that channel is empty.
                     self._last_gap = message
                 case events.Acknowledged():
                     self.acknowledged.append(message.command)
+                    if message.command == Terminate.__name__:
+                        self._stop_limit = None
                 case _:
                     pass
 
     def _died(self) -> BackendDied:
         words = self.backend.last_words()
         log = f"The session's log is {self.log}." if self.log else "It had not begun to write a log."
+        how = "did not listen any more, and was killed" if self._killed else self.backend.cause_of_death()
+        at_work = read_trail(os.path.dirname(self.log)) if self.log else ""
+        culprit = f" when it had called {at_work}" if at_work else ""
         return BackendDied(
-            f"The backend {self.backend.cause_of_death()} before the command was done. {log}",
+            f"The backend {how}{culprit} before the command was done. {log}",
             reason="backend-died",
             detail=words or None,
         )

@@ -6,6 +6,7 @@ Must not know what becomes of it.
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
 from typing import Final
 
 from .exceptions import PluginError
@@ -16,17 +17,59 @@ _PACKAGES: Final = (f"{ROOT}.", *(f"{package}." for package in CORE.values()))
 REASON: Final = "plugin-bug"
 
 
-def culprit(error: BaseException) -> str | None:
-    """The plugin that the exception came out of, with the line, in words; None if no plugin was running."""
-    found = None
+@dataclass(frozen=True, slots=True)
+class Culprit:
+    """A plugin that an exception came out of.
+
+    Attributes:
+        kind: its kind, as its module is called.
+        place: file and line where it happened, in its own code or in a module beside it.
+        trace: the calls from the plugin's method on, one a line.
+    """
+
+    kind: str
+    place: str
+    trace: str
+
+    def __str__(self) -> str:
+        return f"the plugin '{self.kind}' ({self.place})"
+
+
+def culprit(error: BaseException) -> Culprit | None:
+    """The plugin that the exception came out of; None if no plugin was running."""
+    kind = place = ""
+    steps: list[str] = []
     step = error.__traceback__
     while step is not None:
         name = step.tb_frame.f_globals.get("__name__")
+        code = step.tb_frame.f_code
         if isinstance(name, str) and name.startswith(_PACKAGES):
-            kind = name.rpartition(".")[2]
-            found = f"the plugin '{kind}' ({step.tb_frame.f_code.co_filename}, line {step.tb_lineno})"
+            # The plugin is what was called first, the place is where it ended, maybe in a module that it imports.
+            kind = kind or _kind(name)
+            place = f"{code.co_filename}, line {step.tb_lineno}"
+        if kind:
+            steps.append(f"{code.co_filename}, line {step.tb_lineno}, in {code.co_name}")
         step = step.tb_next
-    return found
+    if not kind:
+        return None
+    return Culprit(kind, place, "\n".join(_shortened(steps)))
+
+
+def words(error: BaseException) -> str:
+    """An exception in words, also one that has none to offer."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - it is a plugin's own, and may raise anything
+        return f"{type(error).__name__}, which cannot be put into words"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def trace(error: BaseException) -> str:
+    """The traceback of an exception, also of one that cannot be put into words."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - formatting calls what a plugin has made
+        return "".join(traceback.format_tb(error.__traceback__))
 
 
 def as_plugin_error(error: BaseException, where: str) -> PluginError | None:
@@ -39,10 +82,23 @@ def as_plugin_error(error: BaseException, where: str) -> PluginError | None:
     plugin = culprit(error)
     if plugin is None:
         return None
-    raised = PluginError(
-        f"{plugin[0].upper()}{plugin[1:]} raised {type(error).__name__}: {error}",
-        detail="".join(traceback.format_exception(error)),
-        reason=REASON,
-    )
+    raised = PluginError(f"The{str(plugin)[3:]} raised {words(error)}", detail=plugin.trace, reason=REASON)
     raised.where = where
     return raised
+
+
+# Calls shown of those that led to an exception, at either end.
+_SHOWN = 8
+
+
+def _shortened(steps: list[str]) -> list[str]:
+    left_out = len(steps) - 2 * _SHOWN
+    if left_out <= 1:
+        return steps
+    return [*steps[:_SHOWN], f"… {left_out} more calls", *steps[-_SHOWN:]]
+
+
+def _kind(module: str) -> str:
+    """The kind in a module's name: behind the package of all plugins and that of the directory, or of core kinds."""
+    parts = module.split(".")
+    return parts[2] if parts[0] == ROOT else parts[3]

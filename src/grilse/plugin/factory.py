@@ -128,13 +128,17 @@ class PluginFactory:
             module = import_module(record)
         except BstError:
             raise
-        except Exception as error:
+        # Also one that calls for the end of the process: that is not what it was imported for.
+        except BaseException as error:
             import traceback
 
+            from .blame import words
+
+            told = error if isinstance(error, Exception) else words(error)
             raise self._error(
                 kind,
                 node,
-                f"Failed to load {self.tag} plugin '{kind}': {error}",
+                f"Failed to load {self.tag} plugin '{kind}': {told}",
                 None,
                 record,
                 traceback.format_exc(limit=-8),

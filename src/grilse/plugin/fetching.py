@@ -5,14 +5,14 @@ Must not know how a source downloads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .exceptions import BstError
+from .exceptions import BstError, PluginError
 
 if TYPE_CHECKING:
     from .aliases import AliasSubstitution
-    from .source import Source
+    from .source import Source, SourceFetcher
 
 _T = TypeVar("_T")
 
@@ -31,7 +31,7 @@ def fetch(source: Source, **arguments: Any) -> None:
     with state.host.silenced():
         fetchers = source.get_source_fetchers()
     if fetchers:
-        _each_fetcher(source, iter(fetchers))
+        _each_fetcher(source, _checked(source, fetchers))
         return
     alias = source._alias()
     if not alias:
@@ -61,7 +61,28 @@ def track(source: Source, **arguments: Any) -> Any:
     return _first(mirrors, lambda mirror: source._for_mirror(alias, mirror).track(**arguments))
 
 
-def _each_fetcher(source: Source, fetchers: Any) -> None:
+def _checked(source: Source, fetchers: Any) -> Iterator[SourceFetcher]:
+    """What a plugin gave as fetchers, one after the other.
+
+    Raises:
+        PluginError: it is something else.
+    """
+    from .source import SourceFetcher
+
+    if isinstance(fetchers, Iterable):
+        for fetcher in fetchers:
+            if not isinstance(fetcher, SourceFetcher):
+                break
+            yield fetcher
+        else:
+            return
+    raise PluginError(
+        f"{source}: get_source_fetchers() of the plugin '{source.get_kind()}' should give objects of SourceFetcher",
+        reason="plugin-bug",
+    )
+
+
+def _each_fetcher(source: Source, fetchers: Iterator[SourceFetcher]) -> None:
     """Every fetcher is used before the next is asked for: what one brings may say what the next must bring."""
     state = source._grilse
     while True:

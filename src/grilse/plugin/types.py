@@ -70,3 +70,12 @@ class OverlapAction(FastEnum):
 
 SourceRef = None | int | str | list[Any] | dict[str, Any]
 """The exact version of a source: None if there is none yet, else plain data; the order of lists counts."""
+
+
+def is_plain(data: object) -> bool:
+    """Whether something is plain data, as a ref must be: text, numbers, None, and lists and mappings of them."""
+    if isinstance(data, dict):
+        return all(isinstance(key, str) and is_plain(value) for key, value in data.items())
+    if isinstance(data, list | tuple):
+        return all(map(is_plain, data))
+    return data is None or isinstance(data, str | int | float)

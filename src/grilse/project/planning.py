@@ -39,18 +39,28 @@ class Planner:
         say: sends messages.
         fetch: gets the sources of junctions that are not cached, or None where that cannot be done.
         remember: whether digests of local files are kept for the next session.
+        note: as of `Resolver`.
 
     Attributes:
         factories: plugins by project.
         session: as given.
     """
 
-    def __init__(self, session: LoadSession, *, say: Say, fetch: Fetch | None = None, remember: bool = True) -> None:
+    def __init__(
+        self,
+        session: LoadSession,
+        *,
+        say: Say,
+        fetch: Fetch | None = None,
+        remember: bool = True,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.session = session
         self.factories = PluginFactories(self._warn)
         self._say = say
         self._fetch = fetch
         self._remember = remember
+        self._note = note
         self._host: PlanHost | None = None
         self._resolver: Resolver | None = None
 
@@ -100,7 +110,7 @@ class Planner:
         if self._resolver is None:
             project = self.session.project
             strict = self.session.config.is_strict(project.name)
-            self._resolver = Resolver(self.host, self.factories.get, strict=strict)
+            self._resolver = Resolver(self.host, self.factories.get, strict=strict, note=self._note)
         return self._resolver
 
     @property

@@ -45,6 +45,7 @@ class Resolver:
         host: the process around plugins.
         factories: gives the plugin factory of a project and a tag.
         strict: whether build plans are strict.
+        note: takes what plugin is about to be called, in words, in case that it ends the process.
 
     Attributes:
         redundant_refs: sources with the refs in their declarations that do not count, since they are kept elsewhere.
@@ -56,10 +57,12 @@ class Resolver:
         factories: Callable[[Project, str], PluginFactory],
         *,
         strict: bool = True,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._host = host
         self._factories = factories
         self._strict = strict
+        self._note = note or _note_nothing
         self._views: dict[tuple[int, bool], ProjectView] = {}
         self._element_kinds: dict[tuple[int, str, bool], ElementKind] = {}
         self._source_kinds: dict[tuple[int, str, bool], SourceKind] = {}
@@ -127,17 +130,22 @@ class Resolver:
 
     def _resolve_blaming(self, load_element: LoadElement) -> ResolvedElement:
         """Resolve an element; what its plugins raise by mistake becomes an error that names them."""
+        note = self._note
+        note(f"the plugin '{load_element.kind}' of {load_element.provenance}")
         try:
             return self._resolve(load_element)
         except BstError:
             raise
-        except Exception as error:
+        # Whatever it is: a plugin that calls for the end of the process is no reason to end it.
+        except BaseException as error:
             from ..plugin.blame import as_plugin_error
 
             orderly = as_plugin_error(error, load_element.provenance)
             if orderly is None:
                 raise
             raise orderly from error
+        finally:
+            note("")
 
     def _resolve(self, load_element: LoadElement) -> ResolvedElement:
         first_pass = load_element.first_pass
@@ -259,6 +267,7 @@ class Resolver:
     ) -> Source:
         load_element = resolved.load_element
         project = load_element.project
+        self._note(f"the plugin '{kind_name}' of {node.get_provenance()}")
         kind = self._source_kind(project, kind_name, load_element.first_pass, node)
         if kind.config is not None:
             config = compose(kind.config, config)
@@ -344,6 +353,10 @@ class Resolver:
         factory = self._factories(view.project, "source-mirror")
         nodes = view.project.pass_config(view.first_pass).mirrors
         return [(factory.load(node.get_str("kind", "default"), node), node) for node in nodes]
+
+
+def _note_nothing(text: str) -> None:
+    """Where nobody wants to know."""
 
 
 def _variables(load_element: LoadElement, kind: ElementKind) -> Variables:

@@ -6,6 +6,7 @@ Knows nothing of what tasks do with it, nor of other jobs.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -83,6 +84,8 @@ class JobContext:
         self._channel = channel
         self._started = time.monotonic()
         self._log = _open_log(spec.log) if spec.log else None
+        # Opened now: a plugin may use up all descriptors.
+        self._null = os.open(os.devnull, os.O_RDWR) if self._log is not None else -1
         self._silent = 0
         self._released = released
 
@@ -117,6 +120,7 @@ class JobContext:
         key: str | None = None,
     ) -> None:
         """Report a message: to the job's log and, unless silenced, to the backend."""
+        text, detail = _sendable(text), None if detail is None else _sendable(detail)
         name = element or self.name
         shown = self.spec.key if key is None else key
         self.log_line(kind, name, shown, text, detail, elapsed)
@@ -220,17 +224,26 @@ class JobContext:
         """Where the job's element is declared."""
         return self.plan.body(self.record).provenance if self.record is not None else ""
 
-    def close(self) -> None:
-        """Close the log; standard output and error go to the null device again."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self._log is not None:
-            null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, 1)
-            os.dup2(null, 2)
-            os.close(null)
-            os.close(self._log)
-            self._log = None
+    def close(self) -> list[str]:
+        """Close the log; standard output and error go to the null device again.
+
+        Returns:
+            what somebody has done to the standard streams, in words.
+        """
+        if self._log is None:
+            return []
+        stains = [] if _intact(self._log) else ["standard streams"]
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            stains.append("standard streams")
+        for number in (0, 1, 2):
+            os.dup2(self._null, number)
+        os.close(self._null)
+        os.close(self._log)
+        self._log = None
+        return stains
 
 
 def _open_log(path: str) -> int:
@@ -242,6 +255,20 @@ def _open_log(path: str) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     return log
+
+
+def _sendable(text: object) -> str:
+    """What a plugin gave for text as text that can be encoded."""
+    text = text if isinstance(text, str) else str(text)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def _intact(log: int) -> bool:
+    """Whether the standard streams still lead to where `_open_log` had them lead."""
+    try:
+        return stat.S_ISCHR(os.fstat(0).st_mode) and os.path.sameopenfile(log, 1) and os.path.sameopenfile(log, 2)
+    except OSError:
+        return False
 
 
 def _stamp(elapsed: float | None) -> str:

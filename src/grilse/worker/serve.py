@@ -14,17 +14,17 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from types import FrameType
 from typing import Any
 
 from .. import platform
+from ..plugin.blame import culprit, trace, words
+from ..plugin.surroundings import Surroundings, kill_children
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.jobs import CancelJob, FromWorker, JobResult, JobSpec, Prepare, ReleaseJob, ToWorker
 from ..protocol.message import Failure
 from .context import JobCancelled, JobContext, JobSkipped, PlanCache
-from .hygiene import Surroundings
 
 WorkerChannel = Channel[FromWorker, ToWorker]
 
@@ -50,6 +50,7 @@ class _Server:
         self._plans = PlanCache()
         signal.signal(signal.SIGINT, self._on_interrupt)
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        self._surroundings = Surroundings.take()
 
     def _listen(self) -> None:
         while True:
@@ -101,7 +102,6 @@ class _Server:
 
     def _run_job(self, spec: JobSpec) -> None:
         started = time.monotonic()
-        surroundings = Surroundings.take()
         context: JobContext | None = None
         try:
             self._current = spec.job
@@ -120,13 +120,18 @@ class _Server:
             outcome = JobResult(job=spec.job, status="failed", failure=_failure(error), values=_values(context))
             if context is not None:
                 context.log_end("failure", error.message, error.detail)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a process main: whatever a plugin does ends here
-            outcome = JobResult(job=spec.job, status="failed", failure=_bug(error, context), values=_values(context))
+        except BaseException as error:  # noqa: BLE001 - a process main: whatever a plugin does ends here
+            failure = _bug(error, context)
+            outcome = JobResult(job=spec.job, status="failed", failure=failure, values=_values(context))
+            if context is not None:
+                context.log_end("failure", failure.message, failure.detail)
         finally:
             self._current = None
-            if context is not None:
-                context.close()
-        stains = surroundings.restore()
+        stains = self._surroundings.restore()
+        if context is not None:
+            stains += context.close()
+        if kill_children():
+            stains.append("child processes")
         self._channel.send(
             JobResult(
                 job=spec.job,
@@ -175,18 +180,18 @@ def _failure(error: GrilseError) -> Failure:
 
 
 def _bug(error: BaseException, context: JobContext | None) -> Failure:
-    from ..plugin.blame import culprit
-
-    blame = context.blame() if context is not None else "The job"
     plugin = culprit(error)
-    if plugin is not None:
-        blame = f"{context.name}: {plugin}" if context is not None else plugin
+    if context is None:
+        blame = str(plugin or "The job")
+    else:
+        blame = f"{context.name}: {plugin}" if plugin is not None else context.blame()
     return Failure(
         domain=ErrorDomain.PLUGIN.name,
         reason="plugin-bug",
-        message=f"{blame} raised {type(error).__name__}: {error}",
+        message=f"{blame} raised {words(error)}",
+        detail=plugin.trace if plugin is not None else None,
         where=context.where() if context is not None else "",
-        traceback="".join(traceback.format_exception(error)),
+        traceback=trace(error),
     )
 
 

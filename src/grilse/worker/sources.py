@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..plugin import keytext
-from ..plugin.exceptions import SourceError
+from ..plugin.blame import REASON as BUG
+from ..plugin.exceptions import PluginError, SourceError
 from ..plugin.fetching import fetch, track
 from ..plugin.node import MappingNode
+from ..plugin.types import is_plain
 from ..protocol.records import ElementBody
 from ..storage.capture import capture_tree
 from ..storage.checkout import export_tree
@@ -86,6 +88,7 @@ class ElementSources:
 
         Raises:
             SourceError: a source cannot be tracked.
+            PluginError: a plugin gives what is no ref.
         """
         found: list[dict[str, Any]] = []
         for index, source in enumerate(self._sources):
@@ -95,6 +98,11 @@ class ElementSources:
                     ref = track(source, previous_sources_dir=directory)
             else:
                 ref = track(source)
+            if not is_plain(ref):
+                raise PluginError(
+                    f"{source}: track() of the plugin '{source.get_kind()}' should return a ref, which is plain data",
+                    reason=BUG,
+                )
             if ref is None:
                 ref = old
             changed = ref != old

@@ -100,6 +100,9 @@ class FakeStage:
 
     def failed(self, item: FakeItem, result: JobResult) -> None: ...
 
+    def lost(self, item: FakeItem, how: str) -> Failure:
+        return Failure(domain="PLUGIN", reason="worker-died", message=f"{item.display_name}: {how}")
+
     def priority(self, item: FakeItem) -> int:
         return 0
 
@@ -241,6 +244,24 @@ def test_a_job_whose_worker_died_is_given_to_another_once() -> None:
     assert len(bench.pool.history) == 2
     assert [end.status for end in bench.of(events.JobFinished)] == ["lost", "lost"]
     assert bench.scheduler.failures[0].failure.reason == "worker-died"
+
+
+def test_a_job_that_shows_no_sign_of_life_is_marked_as_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grilse.backend.scheduler.STALL_CHECK", 0.01)
+    monkeypatch.setattr("grilse.backend.scheduler.STALL_LIMIT", 0.02)
+    bench = Bench(FakeStage("build"))
+
+    def look(pool: FakePool, job: Job) -> None:
+        # No limit but that of the test: it ends when the mark is there
+        if bench.of(events.JobProgress):
+            pool.finish(job)
+        else:
+            bench.loop.after(0.01, lambda: look(pool, job))
+
+    bench.pool.answer = look
+    bench.scheduler.enter(FakeItem("a"))
+    bench.scheduler.run()
+    assert bench.of(events.JobProgress)[0].stalled >= 0.02
 
 
 def test_quit_lets_running_jobs_finish_and_starts_no_more() -> None:

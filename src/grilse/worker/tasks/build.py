@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...plugin import staging
-from ...plugin.exceptions import ElementError
+from ...plugin.blame import REASON as BUG
+from ...plugin.exceptions import ElementError, PluginError
 from ...plugin.sandbox import Sandbox, SandboxCommandError
 from ...storage.documents import dump_document
 from ..artifact import Outcome, keep_artifact
@@ -30,6 +31,7 @@ def run(job: JobContext) -> dict[str, Any]:
     Raises:
         ElementError, SandboxCommandError: the build failed.
         SourceError: a source cannot be had.
+        PluginError: a plugin does what it should not.
     """
     with ElementJob(job) as mine:
         element, facts = mine.element, mine.facts
@@ -62,4 +64,10 @@ def _build(mine: ElementJob, sandbox: Sandbox) -> None:
     except (ElementError, SandboxCommandError) as error:
         keep_artifact(mine, sandbox, Outcome(False, str(error), error.detail or "", error.collect))
         raise
+    if collect is not None and not isinstance(collect, str):
+        raise PluginError(
+            f"{element}: assemble() of the plugin '{element.get_kind()}' should return "
+            f"the directory with the artifact, not {type(collect).__name__}",
+            reason=BUG,
+        )
     keep_artifact(mine, sandbox, Outcome(True, "succeeded", "", collect))
