@@ -254,7 +254,7 @@ class Source(Plugin):
         return []
 
     def validate_cache(self) -> None:
-        """Check what was fetched, once, before it is staged; optional."""
+        """Check what was fetched, before it is staged; optional."""
 
     def is_cached(self) -> bool:
         """Whether what the ref names is on this machine."""

@@ -188,6 +188,7 @@ class ElementSources:
 
     def _stage_one(self, source: Source, tree: CasDirectory) -> None:
         """Let a source stage itself onto `tree`."""
+        source.validate_cache()
         if source.BST_STAGE_VIRTUAL_DIRECTORY:
             source.stage_directory(tree)
             return

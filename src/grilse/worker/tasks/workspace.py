@@ -40,6 +40,7 @@ def _stage(mine: ElementJob, root: str) -> None:
         directory = source._grilse.spec.directory
         place = os.path.join(root, directory.lstrip("/")) if directory else root
         os.makedirs(place, exist_ok=True)
+        source.validate_cache()
         if source.BST_STAGE_VIRTUAL_DIRECTORY:
             tree = CasDirectory(mine.store)
             source.init_workspace_directory(tree)

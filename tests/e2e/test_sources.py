@@ -1,0 +1,73 @@
+"""What a source's plugin is asked for when its content is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .projects import run, write_project
+
+pytestmark = pytest.mark.timeout(60)
+
+PLUGIN = """
+import os
+from buildstream import Source, SourceError
+
+class Picky(Source):
+    BST_MIN_VERSION = "2.0"
+
+    def configure(self, node):
+        self.refused = node.get_bool("refused")
+        self.ref = "1"
+
+    def preflight(self): pass
+    def get_unique_key(self): return [self.refused]
+    def is_resolved(self): return True
+    def is_cached(self): return True
+    def load_ref(self, node): pass
+    def get_ref(self): return self.ref
+    def set_ref(self, ref, node): pass
+    def fetch(self): pass
+
+    def validate_cache(self):
+        self.valid = True
+        if self.refused:
+            raise SourceError("what was fetched is not what was meant")
+
+    def stage(self, directory):
+        assert self.valid
+        with open(os.path.join(directory, "file"), "w") as file:
+            file.write("content")
+
+def setup(): return Picky
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a source that finds fault with what it fetched, and one that does not."""
+    root = tmp_path / "p"
+    (root / "plugins").mkdir(parents=True)
+    (root / "plugins" / "picky.py").write_text(PLUGIN)
+    conf = "plugins:\n- origin: local\n  path: plugins\n  sources: [picky]\n"
+    elements = {
+        f"{name}.bst": f"kind: import\nsources:\n- kind: picky\n  refused: {refused}\n"
+        for name, refused in (("good", "false"), ("bad", "true"))
+    }
+    return write_project(root, elements, conf=conf)
+
+
+def test_a_source_checks_what_was_fetched_before_it_is_staged(project: Path) -> None:
+    assert run(project, "build", "good.bst")[0] == 0
+    status, _, errors = run(project, "source", "fetch", "bad.bst")
+    assert status == 255
+    assert "what was fetched is not what was meant" in errors
+
+
+def test_a_source_checks_what_was_fetched_before_a_workspace_is_filled(project: Path) -> None:
+    assert run(project, "workspace", "open", "good.bst", "--directory", str(project / "good"))[0] == 0
+    assert (project / "good" / "file").read_text() == "content"
+    status, _, errors = run(project, "workspace", "open", "bad.bst", "--directory", str(project / "bad"))
+    assert status == 255
+    assert "what was fetched is not what was meant" in errors
