@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..plugin.globs import matcher
 from ..plugin.node import FileInfo
 from ..project.resolve import ResolvedElement
-from ..project.targets import glob_expression
 from ..project.yaml_reader import read_yaml
 from ..protocol.errors import ErrorDomain, GrilseError, StreamError
 from ..protocol.records import DependencyRecord, ElementBody, ElementRecord, PluginRecord, ProjectRecord, Ref
@@ -105,14 +105,12 @@ def _refuse_elements(names: Sequence[str]) -> None:
 
 
 def _matching(pipeline: Pipeline, patterns: Sequence[str]) -> list[str]:
-    import re
-
     if not patterns:
         return []
     known = pipeline.states.cache.list()
     found: dict[str, None] = {}
     for pattern in patterns:
-        matches = re.compile(glob_expression(pattern), re.DOTALL).fullmatch
+        matches = matcher([pattern]).match
         hits = [name for name in known if matches(name)]
         found.update(dict.fromkeys(hits))
         if not hits:

@@ -1,4 +1,4 @@
-"""The glob patterns of split rules, whitelists and plugins, as regular expressions.
+"""The glob patterns of split rules, whitelists, plugins and command lines, as regular expressions.
 
 ``*`` stands for anything within a path component, ``**`` also for slashes, ``?`` for one character other than a slash,
 ``[abc]``, ``[a-z]`` and ``[!abc]`` for one character of a set.  Must not know what is matched.
@@ -35,7 +35,7 @@ def translate(pattern: str) -> str:
 
 
 def matcher(patterns: Iterable[str]) -> re.Pattern[str]:
-    """An expression whose `match` accepts the absolute paths that any of `patterns` describes."""
+    """An expression whose `match` accepts the paths or names that any of `patterns` describes."""
     body = "|".join(translate(pattern) for pattern in patterns)
     return re.compile(rf"(?:{body})\Z" if body else r"(?!)", re.DOTALL)
 

@@ -295,14 +295,16 @@ class Loader:
                 return None
         return loader
 
-    def _direct_subproject(self, name: str, place: Node | None) -> Loader:
-        name = os.path.normpath(name)
-        loader = self._subprojects.get(name)
-        if loader is not None:
-            return loader
-        loader = self._overriding_subproject(name)
+    def _open_or_overriding(self, name: str) -> Loader | None:
+        loader = self._subprojects.get(name) or self._overriding_subproject(name)
         if loader is not None:
             self._subprojects[name] = loader
+        return loader
+
+    def _direct_subproject(self, name: str, place: Node | None) -> Loader:
+        name = os.path.normpath(name)
+        loader = self._open_or_overriding(name)
+        if loader is not None:
             return loader
         self.load(name, place)
         element = self._elements[name]
@@ -330,12 +332,8 @@ class Loader:
 
     def _known_direct_subproject(self, name: str, place: Node) -> Loader | None:
         name = os.path.normpath(name)
-        loader = self._subprojects.get(name)
+        loader = self._open_or_overriding(name)
         if loader is not None:
-            return loader
-        loader = self._overriding_subproject(name)
-        if loader is not None:
-            self._subprojects[name] = loader
             return loader
         element = self._elements.get(name) or self._read_element(name, place)
         if element.link_target is None:

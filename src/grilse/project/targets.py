@@ -6,12 +6,12 @@ Knows nothing of loading.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..plugin.globs import matcher
 from ..protocol.errors import StreamError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def classify_targets(names: Iterable[str], project: Project | None, *, artifacts
             )
         known = list(_element_files(project.element_path))
         for pattern in patterns:
-            matches = re.compile(glob_expression(pattern), re.DOTALL).fullmatch
+            matches = matcher([pattern]).match
             found = [name for name in known if matches(name)]
             elements.update(dict.fromkeys(found))
             if not found:
@@ -86,38 +86,6 @@ def default_targets(project: Project, workspace_element: str | None) -> list[str
     if project.default_targets:
         return list(project.default_targets)
     return list(_element_files(project.element_path, skip_state=True))
-
-
-def glob_expression(pattern: str) -> str:
-    """A regular expression for a shell pattern in which ``*`` and ``?`` stop at "/", and ``**`` does not."""
-    parts: list[str] = []
-    position = 0
-    while position < len(pattern):
-        character = pattern[position]
-        position += 1
-        if character == "*":
-            if pattern.startswith("*", position):
-                position += 1
-                parts.append(".*")
-            else:
-                parts.append("[^/]*")
-        elif character == "?":
-            parts.append("[^/]")
-        elif character == "[":
-            end = pattern.find("]", position + (2 if pattern.startswith("!", position) else 1))
-            if end < 0:
-                parts.append(r"\[")
-                continue
-            inside = pattern[position:end].replace("\\", r"\\")
-            position = end + 1
-            if inside.startswith("!"):
-                inside = f"^{inside[1:]}"
-            elif inside.startswith("^"):
-                inside = f"\\{inside}"
-            parts.append(f"[{inside}]")
-        else:
-            parts.append(re.escape(character))
-    return "".join(parts)
 
 
 def _element_files(directory: str, *, skip_state: bool = False) -> Iterator[str]:

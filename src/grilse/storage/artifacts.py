@@ -400,9 +400,9 @@ class ArtifactCache:
         if not refs.remove_ref(self.base, _checked(name)):
             raise ArtifactError(f"Could not find ref '{name}'")
 
-    def list(self, glob: str | None = None) -> list[str]:
-        """Names of artifacts, the least recently used first; with `glob` those that match it (see `list_refs`)."""
-        return [ref for _, ref in refs.list_refs(self.base, glob)]
+    def list(self) -> list[str]:
+        """Names of artifacts, the least recently used first."""
+        return [ref for _, ref in refs.list_refs(self.base)]
 
     def touch(self, names: Iterable[str]) -> None:
         """Mark artifacts as used just now."""

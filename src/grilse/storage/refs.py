@@ -126,30 +126,21 @@ def remove_ref(base: str, ref: str) -> bool:
     return True
 
 
-def list_refs(base: str, glob: str | None = None) -> list[tuple[int, str]]:
+def list_refs(base: str) -> list[tuple[int, str]]:
     """All refs as (modification time in nanoseconds, relative name), the least recently used first.
 
     Args:
         base: directory of the refs; an absent one has none.
-        glob: only refs that match: ``*`` and ``?`` do not match ``/``, ``**`` does, ``[…]`` is a set of characters.
 
     Raises:
         CasError: a directory cannot be read.
     """
-    pattern = glob_pattern(glob) if glob is not None else None
-    start = ""
-    if glob is not None:
-        # Only below the directory that the pattern names outright.
-        fixed = re.split(r"[*?\[]", glob, maxsplit=1)[0]
-        start = fixed.rpartition("/")[0]
-    found = [(mtime, ref) for mtime, ref in _walk(base, start) if pattern is None or pattern.match(ref) is not None]
-    found.sort()
-    return found
+    return sorted(_walk(base))
 
 
-def _walk(base: str, start: str) -> Iterator[tuple[int, str]]:
-    """Every ref below `start`, with its modification time."""
-    stack = [start]
+def _walk(base: str) -> Iterator[tuple[int, str]]:
+    """Every ref with its modification time."""
+    stack = [""]
     while stack:
         directory = stack.pop()
         try:
@@ -167,39 +158,3 @@ def _walk(base: str, start: str) -> Iterator[tuple[int, str]]:
             continue
         except OSError as error:
             raise cas_error(error, f"list '{os.path.join(base, directory)}'") from error
-
-
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A regular expression that matches what a glob does, from beginning to end.
-
-    ``*`` and ``?`` stop at ``/``, ``**`` does not; ``[abc]``, ``[a-z]``, ``[!abc]`` are sets.  A bracket that is not
-    closed stands for itself.
-    """
-    out: list[str] = []
-    at = 0
-    while at < len(glob):
-        char = glob[at]
-        at += 1
-        if char == "*":
-            if glob[at : at + 1] == "*":
-                at += 1
-                out.append(".*")
-            else:
-                out.append("[^/]*")
-        elif char == "?":
-            out.append("[^/]")
-        elif char == "[":
-            end = glob.find("]", at + (2 if glob[at : at + 1] == "!" else 1))
-            if end < 0:
-                out.append(r"\[")
-                continue
-            chosen = glob[at:end].replace("\\", "\\\\").replace("[", "\\[")
-            at = end + 1
-            if chosen[0] == "!":
-                chosen = f"^{chosen[1:]}"
-            elif chosen[0] == "^":
-                chosen = f"\\{chosen}"
-            out.append(f"[{chosen}]")
-        else:
-            out.append(re.escape(char))
-    return re.compile(f"(?:{''.join(out)})\\Z", re.DOTALL)

@@ -89,9 +89,9 @@ class SourceCache:
         """
         return refs.remove_ref(self.base, _checked(name))
 
-    def list(self, glob: str | None = None) -> list[str]:
-        """Names of sources, the least recently used first; with `glob` those that match it (see `list_refs`)."""
-        return [ref for _, ref in refs.list_refs(self.base, glob)]
+    def list(self) -> list[str]:
+        """Names of sources, the least recently used first."""
+        return [ref for _, ref in refs.list_refs(self.base)]
 
 
 def _checked(name: str) -> str:

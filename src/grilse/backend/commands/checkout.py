@@ -6,7 +6,6 @@ Knows what may be overwritten; a worker stages and writes.
 from __future__ import annotations
 
 import os
-import shutil
 import tarfile
 import tempfile
 from typing import Any
@@ -16,6 +15,7 @@ from ...project.resolve import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.records import Ref
 from ...protocol.requests import ArtifactCheckout, SourceCheckout
+from ...storage.checkout import move_into
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
@@ -239,16 +239,3 @@ def _pack(root: str, path: str, compression: str | None) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
-
-
-def move_into(source: str, target: str) -> None:
-    """Move the entries of a directory into another one, replacing what has the same name."""
-    os.makedirs(target, exist_ok=True)
-    for entry in list(os.scandir(source)):
-        place = os.path.join(target, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
-            move_into(entry.path, place)
-            continue
-        if os.path.isdir(place) and not os.path.islink(place):
-            shutil.rmtree(place)
-        os.replace(entry.path, place)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from typing import Any
 
 from ...protocol.errors import StreamError
-from ...storage.checkout import export_tree
+from ...storage.checkout import export_tree, move_into
 from ...storage.directory import CasDirectory
 from ..context import JobContext
 from ..element import ElementJob
@@ -29,7 +28,7 @@ def run(job: JobContext) -> dict[str, Any]:
                 staged = os.path.join(scratch, "tree")
                 os.mkdir(staged)
                 _stage(mine, staged)
-                _move_into(staged, target)
+                move_into(staged, target)
         except OSError as error:
             raise StreamError(f"cannot fill the workspace '{target}': {error}") from error
     return {}
@@ -47,15 +46,3 @@ def _stage(mine: ElementJob, root: str) -> None:
             export_tree(mine.store, tree.digest(), place)
         else:
             source.init_workspace(place)
-
-
-def _move_into(source: str, target: str) -> None:
-    os.makedirs(target, exist_ok=True)
-    for entry in list(os.scandir(source)):
-        place = os.path.join(target, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
-            _move_into(entry.path, place)
-            continue
-        if os.path.isdir(place) and not os.path.islink(place):
-            shutil.rmtree(place)
-        os.replace(entry.path, place)
