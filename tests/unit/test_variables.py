@@ -77,7 +77,7 @@ def test_an_undefined_reference_is_refused_in_variables_and_in_other_text(text: 
         variables(a=text, plain="1").check()
     assert caught.value.reason == "UNRESOLVED_VARIABLE"
     with pytest.raises(LoadError) as caught:
-        variables(plain="1").subst(Node.from_dict({"t": text}).get_scalar("t"))
+        variables(plain="1").expand(Node.from_dict({"t": text}).get_scalar("t"))
     assert caught.value.reason == "UNRESOLVED_VARIABLE"
 
 

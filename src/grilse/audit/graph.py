@@ -68,8 +68,6 @@ class Graph:
     visited: int = 0
     # Objects that reduced by a call with arguments which pickle writes before it remembers the object.
     called: list[int] = field(default_factory=list)
-    # Whether loading may run code of the audited program: a hook, a constructor, a reducer.
-    inert: bool = True
     keep: list[Any] = field(default_factory=list)
 
     def fail(self, index: int, fault: Fault) -> None:

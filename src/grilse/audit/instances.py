@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Any
 
 from . import sizes
 from .graph import EARLY, Graph, Step, shown
 from .ledger import Ledger
 from .model import Budget, Cause
-from .names import Fault, class_attribute, describe, is_a, module_of, qualname_of
+from .names import Fault, describe, is_a, module_of, qualname_of
 from .reduction import How, Plan, Reduction, plan_for, reduce_object
 
 # Plain numbers for the loops.
@@ -59,8 +59,6 @@ class Asking:
         if plan is None:
             plan = plan_for(obj, self._ledger.protocol, self._reducers, self._ledger.timer, self._without)
             graph.plans[id(cls)] = plan
-            if plan.custom_setstate or plan.how is not How.PLAIN or _makes_anew(cls):
-                graph.inert = False
         if plan.compound is not None and not self._look_into_compounds and self._blocks(index, obj, plan.compound):
             return 0
         how = plan.how
@@ -252,10 +250,6 @@ def _argument_labels(obj: Any, found: Reduction) -> Iterable[str]:
     if found.by_new:
         return (f".__getnewargs__()[{place}]" for place in places)
     return (f".__reduce__()[1][{place}]" for place in places)
-
-
-def _makes_anew(cls: type) -> bool:
-    return type(class_attribute(cls, "__new__")) in (FunctionType, staticmethod)
 
 
 def _is_partial(cls: type) -> bool:

@@ -191,9 +191,7 @@ class Pipeline:
         missing = [one for one in elements if states.artifact(one) is None or (trees and states.lacks_tree(one))]
         if not missing:
             return
-        stage = PullStage(
-            self.book, states, self.config.network_retries, remotes.pull_artifacts, always=False, trees=trees
-        )
+        stage = PullStage(self.book, states, self.config.network_retries, remotes.pull_artifacts, trees=trees)
         run = Run(self, [stage])
         for index, element in enumerate(missing):
             run.scheduler.enter(Item(element, index, index, states))

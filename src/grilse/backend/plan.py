@@ -70,10 +70,6 @@ class BuildPlan:
         for needed in self._build_edges[index]:
             self.require(needed)
 
-    def is_required(self, index: int) -> bool:
-        """Whether the element is required."""
-        return bool(self._required[index])
-
     def is_cached(self, index: int) -> bool:
         """Whether the element's artifact is there."""
         return bool(self._cached[index])

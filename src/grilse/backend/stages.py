@@ -79,7 +79,6 @@ class PullStage(BaseStage):
 
     Args:
         remotes: whether there is anywhere to pull an element's artifact from.
-        always: pull also what is here.
         trees: pull also what is here without its build tree.
         pulled: called when a job has ended.
     """
@@ -95,13 +94,11 @@ class PullStage(BaseStage):
         retries: int,
         remotes: Callable[[ResolvedElement], bool],
         *,
-        always: bool,
         trees: bool = False,
         pulled: Callable[[Item], None] | None = None,
     ) -> None:
         super().__init__(book, states, retries)
         self._remotes = remotes
-        self._always = always
         self._trees = trees
         self._pulled = pulled
 
@@ -110,7 +107,7 @@ class PullStage(BaseStage):
         element = item.element
         if not self._remotes(element) or element.weak_key is None or element.workspace is not None:
             return Decision.SKIP
-        if self._always or self.states.artifact(element) is None:
+        if self.states.artifact(element) is None:
             return Decision.RUN
         return Decision.RUN if self._trees and self.states.lacks_tree(element) else Decision.SKIP
 
@@ -167,7 +164,6 @@ class BuildStage(BaseStage):
 
     Args:
         plan: says what is usable.
-        retry_failed: build again what failed before.
     """
 
     action = "build"
@@ -176,10 +172,9 @@ class BuildStage(BaseStage):
     tokens: tuple[str, ...] = (PROCESS,)
     goes_on = True
 
-    def __init__(self, book: PlanBook, states: States, plan: BuildPlan, *, retry_failed: bool) -> None:
+    def __init__(self, book: PlanBook, states: States, plan: BuildPlan) -> None:
         super().__init__(book, states)
         self._plan = plan
-        self._retry_failed = retry_failed
 
     def decide(self, item: Item) -> Decision:
         """Build it, wait, or tell that it failed before."""
@@ -218,7 +213,11 @@ class BuildStage(BaseStage):
 
 
 class PushStage(BaseStage):
-    """Push artifacts to remotes that take them."""
+    """Push artifacts to remotes that take them.
+
+    Args:
+        remotes: whether there is anywhere to push what is of an element.
+    """
 
     action = "push"
     task = "push"
@@ -238,18 +237,10 @@ class PushStage(BaseStage):
         return Decision.SKIP if artifact.tainted else Decision.RUN
 
 
-class SourcePushStage(BaseStage):
+class SourcePushStage(PushStage):
     """Push sources to remotes that take them."""
 
-    action = "push"
     task = "source_push"
-    tokens: tuple[str, ...] = (UPLOAD,)
-
-    def __init__(
-        self, book: PlanBook, states: States, retries: int, remotes: Callable[[ResolvedElement], bool]
-    ) -> None:
-        super().__init__(book, states, retries)
-        self._remotes = remotes
 
     def decide(self, item: Item) -> Decision:
         """Push what is here."""

@@ -433,10 +433,6 @@ class Source(Plugin):
         """A host file or directory as a tree in the store, as it is now."""
         return self._grilse.host.stage_tree(path, mtimes=mtimes)
 
-    def _local_path(self) -> str | None:
-        """The host path of the content, of sources that need not be staged to be read; for junctions."""
-        return None
-
     def _alias(self) -> str | None:
         """The alias of the primary URL, if the project declares it."""
         state = self._grilse

@@ -142,17 +142,6 @@ class Variables:
         """The node that declares a variable, or None."""
         return self._nodes.get(name)
 
-    def subst(self, node: ScalarNode) -> str:
-        """The text of `node` with references replaced; raises as `get` does, with the place of `node`."""
-        text = node.value
-        if text is None or "%{" not in text:
-            return text  # type: ignore[return-value]
-        return self._substitute(text, node)
-
-    def subst_text(self, text: str, place: Node | None = None) -> str:
-        """Any text with references replaced; `place` is for messages; raises as `get` does."""
-        return self._substitute(text, place) if "%{" in text else text
-
     @overload
     def expand(self, node: ScalarNode) -> ScalarNode: ...
     @overload

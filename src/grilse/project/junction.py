@@ -76,11 +76,6 @@ class Junction:
             )
         self.identity_aliases = mapping == "identity"
 
-    def parent_alias(self, alias: str) -> str | None:
-        """The alias of the junction's own project that stands for `alias` of the subproject, or None."""
-        mapped = self.aliases.get_str(alias, None)
-        return alias if mapped is None and self.identity_aliases else mapped
-
 
 def first_pass_variables(load_element: LoadElement) -> Variables:
     """The variables that a junction or link sees.

@@ -288,10 +288,6 @@ class Project:
         """Whether this project says that an instance of another is its own business."""
         return self._names(self._internal, loader)
 
-    def is_fatal(self, warning: str) -> bool:
-        """Whether a warning is an error here."""
-        return warning in self.fatal_warnings
-
     def _names(self, sequence: Any, loader: Loader) -> bool:
         if type(sequence) is not SequenceNode:
             raise _invalid("Junctions should be listed", sequence)

@@ -60,11 +60,6 @@ def runtime_closure(targets: Iterable[LoadElement], done: set[LoadElement]) -> l
     return _post_order(targets, runtime_dependencies, done)
 
 
-def build_scope(element: LoadElement) -> list[LoadElement]:
-    """What is staged to build an element: its build dependencies and what these need to run."""
-    return runtime_closure(build_dependencies(element), set())
-
-
 def plan(targets: Iterable[LoadElement]) -> list[LoadElement]:
     """The targets and all they depend on, what the longest chains of builds wait for first."""
     targets = list(targets)

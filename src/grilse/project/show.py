@@ -17,9 +17,6 @@ from .yaml_writer import write_yaml
 # What stands for a key that cannot be known.
 UNKNOWN_KEY: Final = "?" * 64
 
-# Symbols that cannot be printed without looking into caches.
-STATE_SYMBOLS: Final = frozenset(("state", "key", "full-key", "artifact-cas-digest"))
-
 
 class View(Protocol):
     """An element as ``show`` sees it."""
@@ -92,11 +89,6 @@ class Format:
         self._parts = parts
         self._key_length = key_length
         self.symbols = frozenset(part[0] for part in parts if isinstance(part, tuple))
-
-    @property
-    def needs_state(self) -> bool:
-        """Whether caches must be looked into."""
-        return bool(self.symbols & STATE_SYMBOLS)
 
     def report(self, views: Iterable[View], style: Style | None = None) -> str:
         """The text for all elements, without the line breaks that the format ends with.

@@ -64,7 +64,7 @@ class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
         origin: absolute path of the configuration file read, or None.
         cachedir, sourcedir, logdir: absolute directories.
         workspacedir: absolute directory, or ".".
-        quota: bytes, or None for no limit; `quota_text` as configured.
+        quota: bytes, or None for no limit.
         reserved: bytes of the disk to keep free.
         low_watermark: part of the quota that is kept when the cache is cleaned, 0 to 1.
         storage_service: remote store of the cache's content, or None.
@@ -93,7 +93,6 @@ class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
     logdir: str
     workspacedir: str
     quota: int | None
-    quota_text: str
     reserved: int
     low_watermark: float
     storage_service: RemoteConfig | None
@@ -272,7 +271,6 @@ def _cache(node: MappingNode, cachedir: str) -> dict[str, Any]:
     storage = node.get_mapping("storage-service", None)
     return {
         "quota": quota,
-        "quota_text": node.get_str("quota"),
         "reserved": reserved,
         "low_watermark": _percentage(node, "low-watermark"),
         "storage_service": remote_from_node(storage) if storage is not None else None,

@@ -8,13 +8,13 @@ Source: ``remote_execution.proto`` in ``storage/proto``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, CallFailed
 from grilse.remote.proto.remote_execution_pb2_grpc import CapabilitiesStub, ContentAddressableStorageStub
-from grilse.storage.digest import EMPTY, Digest, digest_bytes
+from grilse.storage.digest import Digest, digest_bytes
 from grilse.storage.messages import MessageError, as_bytes, fields
 from grilse.storage.proto import remote_execution_pb2
 
@@ -186,29 +186,6 @@ def _page_fields(connection: Connection, page: bytes) -> Iterator[tuple[int, byt
             yield number, as_bytes(value)
     except MessageError as error:
         raise CallFailed("GetTree", connection.url, "DATA_LOSS", str(error)) from error
-
-
-def split_batches(digests: Iterable[Digest], limit: int) -> tuple[list[list[Digest]], list[Digest]]:
-    """Sort blobs into batches whose blobs fit together into `limit` bytes, and into those too large for any."""
-    batches: list[list[Digest]] = []
-    large: list[Digest] = []
-    current: list[Digest] = []
-    size = 0
-    for digest in digests:
-        if digest == EMPTY:
-            continue
-        cost = digest.size + BLOB_OVERHEAD_BYTES
-        if cost > limit:
-            large.append(digest)
-            continue
-        if size + cost > limit and current:
-            batches.append(current)
-            current, size = [], 0
-        current.append(digest)
-        size += cost
-    if current:
-        batches.append(current)
-    return batches, large
 
 
 def _refused(connection: Connection, what: str, digest: Digest, status: Any) -> CallFailed:

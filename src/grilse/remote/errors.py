@@ -86,8 +86,3 @@ class BlobCorrupt(RemoteError):
             detail=f"Received was {got}. Nothing of it was kept.",
             temporary=True,
         )
-
-
-def is_unreachable(error: RemoteError) -> bool:
-    """Whether the error says that the remote gives no answers at all."""
-    return error.reason == UNREACHABLE

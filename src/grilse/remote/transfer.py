@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-from grilse.protocol.errors import CasError
 from grilse.remote import cas, streams
 from grilse.remote.connection import Connection
-from grilse.remote.errors import MISSING, BlobsMissing, CallFailed
+from grilse.remote.errors import BlobsMissing, CallFailed
 from grilse.storage.digest import EMPTY, Digest, digest_bytes
 from grilse.storage.messages import DirectoryNode, FileNode
 from grilse.storage.store import Store
@@ -332,8 +331,3 @@ def upload_bytes(connection: Connection, blobs: Sequence[bytes]) -> list[Digest]
     if lacking:
         cas.update_batch(connection, [(digest, data) for digest, data in named if digest in lacking])
     return [digest for digest, _ in named]
-
-
-def is_missing(error: CasError) -> bool:
-    """Whether the error says that a blob is not here."""
-    return error.reason in (MISSING, "missing-blob")

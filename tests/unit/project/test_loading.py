@@ -9,7 +9,7 @@ import pytest
 
 from grilse.project.api import LoadSession
 from grilse.project.load_element import LoadElement
-from grilse.project.selection import build_scope, leave_out, select
+from grilse.project.selection import leave_out, select
 from grilse.protocol.errors import LoadError
 
 Open = Callable[..., LoadSession]
@@ -70,7 +70,6 @@ def test_selections_follow_kinds_of_dependencies(write: Write, open_project: Ope
     assert names(select(top, "run")) == ["f", "c", "a"]
     assert names(select(top, "build")) == ["d", "b"]
     assert names(select(top, "all")) == ["e", "d", "b", "f", "c", "a"]
-    assert names(build_scope(found["a"])) == ["d", "b"]
 
 
 def test_a_plan_puts_the_longest_chain_of_builds_first(write: Write, open_project: Open) -> None:

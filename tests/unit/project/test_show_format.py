@@ -76,11 +76,6 @@ def test_workspaces(element: LoadElement) -> None:
     assert shown(element, "%{workspaced} %{workspace-dirs}", workspace="/w") == "(workspaced) Workspace: /w"
 
 
-def test_only_some_symbols_need_caches() -> None:
-    assert not compile_format("%{name} %{vars}", 8).needs_state
-    assert compile_format("%{artifact-cas-digest}", 8).needs_state
-
-
 def test_styles_see_symbol_and_strictness(element: LoadElement) -> None:
     view = Fake(element, key=("12", False))
     form = compile_format("%{name}:%{key}", 8)

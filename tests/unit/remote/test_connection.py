@@ -16,7 +16,7 @@ from grilse.remote import asset, cas, transfer
 from grilse.remote.channel import Address, parse_url
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection, Connections
-from grilse.remote.errors import CallFailed, RemoteSilent, is_unreachable
+from grilse.remote.errors import UNREACHABLE, CallFailed, RemoteSilent
 from grilse.storage.digest import digest_bytes
 from grilse.storage.store import Store
 
@@ -60,7 +60,7 @@ def test_the_limit_of_retries_is_obeyed(remote: FakeRemote, connect: Connect) ->
     assert caught.value.domain is ErrorDomain.REMOTE
     assert caught.value.message == "FindMissingBlobs failed with status UNAVAILABLE: as told"
     assert caught.value.temporary
-    assert is_unreachable(caught.value)
+    assert caught.value.reason == UNREACHABLE
 
 
 @pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "PERMISSION_DENIED", "INTERNAL", "RESOURCE_EXHAUSTED"])
@@ -70,7 +70,7 @@ def test_an_answer_is_an_answer(remote: FakeRemote, connect: Connect, code: str)
         cas.find_missing(connect(), SOME)
     assert remote.calls["FindMissingBlobs"] == 1
     assert caught.value.code == code
-    assert not is_unreachable(caught.value)
+    assert caught.value.reason != UNREACHABLE
 
 
 def test_a_remote_that_never_answers_costs_its_deadline_once(remote: FakeRemote, connect: Connect) -> None:

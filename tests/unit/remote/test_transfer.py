@@ -176,7 +176,7 @@ def test_a_remote_without_space_says_so(remote: FakeRemote, connect: Connect, st
 def test_a_blob_that_is_nowhere_cannot_be_pushed(connect: Connect, store: Store) -> None:
     with pytest.raises(CasError) as caught:
         transfer.push_blobs(connect(), store, [cas.digest_bytes(b"nowhere")])
-    assert transfer.is_missing(caught.value)
+    assert caught.value.reason == "missing-blob"
 
 
 def test_a_local_blob_that_has_gone_bad_is_not_spread(remote: FakeRemote, connect: Connect, store: Store) -> None:

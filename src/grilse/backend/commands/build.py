@@ -86,13 +86,12 @@ def _build(
                 states,
                 retries,
                 remotes.pull_artifacts,
-                always=False,
                 trees=pipeline.config.pull_buildtrees,
                 pulled=lambda item: discard_failure(pipeline, item.element, retry_failed=retry_failed, action="pull"),
             )
         )
     stages.append(FetchStage(book, states, retries, plan=plan))
-    stages.append(BuildStage(book, states, plan, retry_failed=retry_failed))
+    stages.append(BuildStage(book, states, plan))
     if remotes.any_push:
         stages.append(PushStage(book, states, retries, remotes.push_artifacts))
     if remotes.any_source_push:

@@ -61,9 +61,6 @@ class LocalSource(Source):
         version = str(self._tree_digest(self.fullpath))
         return [self.create_source_info(self.path, SourceInfoMedium.LOCAL, SourceVersionType.CAS_DIGEST, version)]
 
-    def _local_path(self) -> str:
-        return self.fullpath
-
 
 def setup() -> type[Source]:
     """The plugin's class."""

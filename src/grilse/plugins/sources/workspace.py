@@ -62,9 +62,6 @@ class WorkspaceSource(Source):
         version = str(self._tree_digest(self.path, mtimes=True))
         return [self.create_source_info(self.path, SourceInfoMedium.WORKSPACE, SourceVersionType.CAS_DIGEST, version)]
 
-    def _local_path(self) -> str:
-        return self.path
-
 
 def setup() -> type[Source]:
     """The plugin's class."""
