@@ -115,12 +115,10 @@ def _source(element: ResolvedElement, index: int, source: Source) -> SourceRecor
     spec = source._grilse.spec
     key: Any = None
     name = None
-    if element.source_keys is not None:
-        key = element.source_keys[index]["key"]
-    elif source.is_resolved():
-        # Another source of the element has no ref.
-        key = source.get_unique_key()
-    if key is not None:
+    # Else another source of the element may have no ref.
+    if element.source_keys is not None or source.is_resolved():
+        key = source.get_unique_key() if element.source_keys is None else element.source_keys[index]["key"]
+        # A key may be None: a source that is always the same.
         name = f"{spec.kind}/{keytext.digest(key)}"
     return SourceRecord(
         plugin=source._grilse.plugin,

@@ -1,0 +1,45 @@
+"""Saves jobs of a project to files, as the backend saves those that fail; a program, run by test_replay.py.
+
+    save_jobs.py PROJECT DIRECTORY TASK:ELEMENT…
+
+Writes ``DIRECTORY/NUMBER.job`` for each, elements loaded in the order given.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import Any
+
+from grilse.backend.items import Item
+from grilse.backend.pipeline import Pipeline
+from grilse.backend.replay import save_job
+from grilse.backend.session import Session
+from grilse.protocol.channel import Channel
+from grilse.protocol.events import Event
+from grilse.protocol.requests import Build, Command, Hello, Invocation, Request
+
+
+def main(project: str, directory: str, *jobs: str) -> None:
+    wanted = [job.split(":", 1) for job in jobs]
+    targets = tuple(element for _, element in wanted)
+    # What the session says is for nobody: the other ends are kept, and never read
+    channels: list[Channel[Any, Any]] = []
+    ends = []
+    for sends, receives in ((Event | Hello, Request | Command), (Event | Hello, Event)):
+        here, there = Pipe()
+        ends.append(there)
+        channels.append(Channel(here, sends, receives))
+    request = Request(invocation=Invocation(argv=(), directory=project), action=Build(targets=targets))
+    pipeline = Pipeline(Session(request, *channels))
+    with pipeline.working():
+        pipeline.open_project()
+        for number, (element, (task, _)) in enumerate(zip(pipeline.load_elements(targets), wanted)):
+            pipeline.states.full_key(element)
+            spec = pipeline.book.spec(Item(element, 0, 0, pipeline.states), job=1, action=task, task=task)
+            assert save_job(spec, str(Path(directory) / f"{number}.job"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
