@@ -24,6 +24,7 @@ from .states import States
 if TYPE_CHECKING:
     from ..project.project import Project
     from ..project.user_config import UserConfig
+    from .backing import Backing
     from .planbook import PlanBook
     from .pool import Pool
     from .remotes import SessionRemotes
@@ -77,6 +78,8 @@ class Pipeline:
         self._pool: Pool | None = None
         self._book: PlanBook | None = None
         self._upkeep: Upkeep | None = None
+        self._backing: Backing | None = None
+        self.planner.supplier = self.backing
         tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
@@ -95,8 +98,19 @@ class Pipeline:
         """What is cached of elements."""
         if self._states is None:
             guarded = self._upkeep is not None
-            self._states = States(Store(self.config.cachedir), strict=self.strict, guarded=guarded)
+            store = Store(self.config.cachedir)
+            store.supplier = self.backing
+            self._states = States(store, strict=self.strict, guarded=guarded)
         return self._states
+
+    @property
+    def backing(self) -> Backing | None:
+        """The storage service of the cache, or None."""
+        if self._backing is None and self.config.storage_service is not None:
+            from .backing import Backing
+
+            self._backing = Backing(self)
+        return self._backing
 
     @property
     def project(self) -> Project:
@@ -252,7 +266,7 @@ class Pipeline:
     def settings(self) -> dict[str, Any]:
         """What jobs need of the configuration, as plain data."""
         config = self.config
-        return {
+        settings: dict[str, Any] = {
             "cachedir": config.cachedir,
             "quota": config.quota,
             "reserved": config.reserved,
@@ -265,6 +279,11 @@ class Pipeline:
             "pull_buildtrees": config.pull_buildtrees,
             "network_retries": config.network_retries,
         }
+        if config.storage_service is not None:
+            from .remotes import storage_settings
+
+            settings["remotes"] = storage_settings(self).to_plain()
+        return settings
 
     def projects(self) -> list[Project]:
         """Every project loaded, the toplevel one first; none without a project."""

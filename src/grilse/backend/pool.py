@@ -95,6 +95,7 @@ class Pool:
         scratch: called with the pid of every worker that ended, to clean up what it left.
         grace: seconds between the polite request to stop and the kill.
         script: the worker's main.
+        held: told what jobs have found the storage service of the cache to have.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Pool:
         scratch: Callable[[int], None] | None = None,
         grace: float = CANCEL_GRACE,
         script: str = WORKER_SCRIPT,
+        held: Callable[[list[str]], None] | None = None,
     ) -> None:
         self._loop = loop
         self.limit = limit
@@ -114,6 +116,7 @@ class Pool:
         self.workers: dict[int, Worker] = {}
         self._idle: list[Worker] = []
         self._script = script
+        self._held = held
 
     def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
         """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
@@ -270,7 +273,13 @@ class Pool:
             worker.state = WorkerState.IDLE
             self._idle.append(worker)
         if job is not None:
-            job.on_result(result)
+            self._deliver(job, result)
+
+    def _deliver(self, job: Job, result: JobResult) -> None:
+        held = result.values.get("held")
+        if held and self._held is not None:
+            self._held(held)
+        job.on_result(result)
 
     def _retire(self, worker: Worker) -> None:
         self.workers.pop(worker.number, None)
@@ -294,7 +303,7 @@ class Pool:
             if isinstance(message, JobResult) and before is not None:
                 worker.job = None
                 self._bury(worker)
-                before.on_result(message)
+                self._deliver(before, message)
                 return
             if before is not None and isinstance(message, JobMessage | JobActivity | JobLaunch):
                 before.on_message(message)

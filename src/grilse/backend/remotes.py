@@ -128,8 +128,20 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
         storage=config.storage_service,
         execution=_execution(pipeline, projects),
         pull_buildtrees=config.pull_buildtrees,
-        state_directory=os.path.join(pipeline.session.directory, "remotes"),
+        state_directory=_state_directory(pipeline),
     )
+
+
+def storage_settings(pipeline: Pipeline) -> RemoteSettings:
+    """What jobs are told of remotes before a command has decided on caches: the storage service of the cache."""
+    service = pipeline.config.storage_service
+    return RemoteSettings(
+        storage=_config(service) if service is not None else None, state_directory=_state_directory(pipeline)
+    )
+
+
+def _state_directory(pipeline: Pipeline) -> str:
+    return os.path.join(pipeline.session.directory, "remotes")
 
 
 def _with_extra(

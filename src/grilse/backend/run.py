@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from .. import platform
@@ -44,6 +45,7 @@ class Run:
         self._session = session
         self._pool = pipeline.pool
         self._shells = Shells(pipeline)
+        self._backing = pipeline.backing
         interactive = session.request.invocation.interactive
         self.scheduler = Scheduler(
             session.loop,
@@ -69,7 +71,8 @@ class Run:
             lambda command: session.loop.call(lambda: self._obey(command)),
             lambda: session.loop.call(self._on_frontend_lost),
         )
-        self.scheduler.run()
+        with self._backing.silent() if self._backing is not None else nullcontext():
+            self.scheduler.run()
         self._tell_summary()
         if self.scheduler.failures:
             first = self.scheduler.failures[0]
@@ -131,7 +134,8 @@ class Run:
 def make_pool(pipeline: Pipeline) -> Pool:
     """The session's pool: as many workers as jobs may run at once."""
     config = pipeline.config
-    return Pool(pipeline.session.loop, config.fetchers + config.builders + config.pushers)
+    held = pipeline.backing.learn if pipeline.backing is not None else None
+    return Pool(pipeline.session.loop, config.fetchers + config.builders + config.pushers, held=held)
 
 
 def prestart_count(pipeline: Pipeline) -> int:

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from ..project.resolve import ResolvedElement
 from ..storage.artifacts import Artifact, ArtifactCache
 from ..storage.closure import Presence
+from ..storage.digest import Digest
 from ..storage.sessions import guard
 from ..storage.sources import SourceCache
 from ..storage.store import Store
@@ -56,6 +57,28 @@ class States:
             found = self._find(element)
         self._artifacts[id(element)] = found
         return found
+
+    def ask_storage(self, elements: Iterable[ResolvedElement]) -> None:
+        """Find out at once what the storage service of the cache has of what is not here, if there is a service."""
+        supplier = self._cache.store.supplier
+        if supplier is None:
+            return
+        from .backing import Backing
+
+        assert isinstance(supplier, Backing)
+        alone = Presence(self._cache.store, alone=True)
+        wanted: list[tuple[list[Digest], list[Digest]]] = []
+        for element in elements:
+            for key in (element.strict_key, element.weak_key):
+                artifact = self._cache.lookup(element.project.name, element.name, key, touch=False) if key else None
+                if artifact is not None and not self._cache.is_cached(artifact, alone):
+                    wanted += [([blob], []) for blob in artifact.blobs()]
+                    wanted += [([], [artifact.files])] if artifact.files is not None else []
+            sources = element.sources_key()
+            tree = self._sources.lookup(sources, touch=False) if sources is not None else None
+            if tree is not None and not alone.tree(tree):
+                wanted.append(([], [tree]))
+        supplier.ask(wanted)
 
     def _guard(self) -> AbstractContextManager[None]:
         return guard(self._cache.store.cachedir) if self._guarded else nullcontext()

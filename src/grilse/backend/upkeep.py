@@ -19,7 +19,7 @@ _INTERVAL = 5.0  # seconds
 
 def limits_of(config: UserConfig) -> Limits:
     """How much the cache may hold by the user's configuration."""
-    return Limits(config.quota, config.reserved, config.low_watermark)
+    return Limits(config.quota, config.reserved, config.low_watermark, config.storage_service is not None)
 
 
 class Upkeep:

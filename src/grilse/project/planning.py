@@ -23,6 +23,7 @@ from .resolved import ResolvedElement
 
 if TYPE_CHECKING:
     from ..plugin.node import Node
+    from ..storage.store import Supplier
     from .api import LoadSession
     from .load_element import LoadElement
     from .project import Project
@@ -44,6 +45,7 @@ class Planner:
     Attributes:
         factories: plugins by project.
         session: as given.
+        supplier: supplies the store that sources of junctions are staged from, or None.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Planner:
         self._remember = remember
         self._note = note
         self._host: PlanHost | None = None
+        self.supplier: Supplier | None = None
         self._resolver: Resolver | None = None
 
     def open(self) -> Project:
@@ -127,6 +130,8 @@ class Planner:
                 debug=config.debug,
                 remember=self._remember,
             )
+            if self.supplier is not None:
+                self._host.store.supplier = self.supplier
         return self._host
 
     def close(self) -> None:

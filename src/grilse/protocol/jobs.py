@@ -112,7 +112,8 @@ class JobResult(Message, frozen=True, kw_only=True):
     Attributes:
         status: "ok", "skipped", "failed" or "cancelled".
         failure: why it failed.
-        values: what the backend needs of the outcome, as plain data (new ref, artifact digest, keys, bytes, ...).
+        values: what the backend needs of the outcome, as plain data (new ref, artifact digest, keys, bytes, ...);
+            ``held`` has digests of what the storage service of the cache was found to have.
         reusable: the worker is clean and takes another job.
         seconds: wall time spent.
         memory: resident bytes of the worker now.

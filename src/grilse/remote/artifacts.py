@@ -72,6 +72,7 @@ def pull_artifact(
         remote = each_storage(exchange, trouble, fetch, f"Pulling data for artifact {shown}", unknown)
         if remote is not None:
             artifact = _read(cache.store, digest)
+            cache.store.settle(artifact.blobs(), _wanted_trees(artifact, buildtrees))
             _keep(cache, project, element, key, artifact)
             exchange.say("info", f"Pulled artifact {shown} <- {remote.url}")
             return artifact
@@ -124,9 +125,12 @@ def _fetch(
     if missing:
         return missing
     artifact = _read(store, digest)
-    trees = artifact.trees() if buildtrees else [artifact.files] if artifact.files is not None else []
-    files, missing = transfer.fetch_directories(connection, store, trees)
+    files, missing = transfer.fetch_directories(connection, store, _wanted_trees(artifact, buildtrees))
     return missing or transfer.fetch_blobs(connection, store, [*artifact.blobs(), *files], exchange.report)
+
+
+def _wanted_trees(artifact: Artifact, buildtrees: bool) -> list[Digest]:
+    return artifact.trees() if buildtrees else [artifact.files] if artifact.files is not None else []
 
 
 def _read(store: Store, digest: Digest) -> Artifact:

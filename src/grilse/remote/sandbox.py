@@ -30,7 +30,7 @@ from grilse.remote.connection import Connection, Connections
 from grilse.remote.execution import Finished, InputsMissing, Stage, execute
 from grilse.remote.follow import Follower
 from grilse.remote.session import Say
-from grilse.remote.supplier import RemoteSupplier
+from grilse.remote.supplier import RemoteSupplier, Suppliers
 from grilse.remote.transfer import Report
 from grilse.sandbox.spec import Command, Launch
 from grilse.storage.digest import EMPTY, Digest
@@ -119,7 +119,8 @@ class RemoteRunner:
         self.timed = timed
         self.mtimes = mtimes
         self.report = report
-        store.supplier = RemoteSupplier(services.storage, store, report)
+        outputs = RemoteSupplier(services.storage, store, report)
+        store.supplier = outputs if store.supplier is None else Suppliers(outputs, store.supplier)
 
     def open(self, layers: Sequence[Digest]) -> RemoteSession:
         """A new session; `layers` do not matter here."""

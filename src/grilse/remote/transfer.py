@@ -29,6 +29,8 @@ _SMALLEST_BATCH_BYTES = 64 << 10
 _FAST_SECONDS = 0.5
 _SLOW_SECONDS = 5.0
 _LARGEST_BATCH_BLOBS = 4000
+# One request for each tree is faster than level by level, unless there are many trees.
+_TREES_AT_ONCE = 8
 
 
 class Progress(NamedTuple):
@@ -232,8 +234,9 @@ def fetch_directories(
     files: dict[Digest, None] = {}
     seen: set[Digest] = set()
     level = list(dict.fromkeys(roots))
-    for root in level:
-        if not store.contains(root):
+    absent = store.missing(level)
+    if len(absent) <= _TREES_AT_ONCE:
+        for root in absent:
             _fetch_tree_at_once(connection, store, root)
     while level:
         missing = fetch_blobs(connection, store, level)
@@ -273,6 +276,7 @@ def tree_digests(store: Store, root: Digest, *, files: bool = True) -> list[Dige
     Raises:
         CasError: a directory is not here (reason ``missing-blob``).
     """
+    store.complete([root], files=False)
     found: dict[Digest, None] = {root: None}
     todo = [root]
     while todo:
@@ -297,13 +301,11 @@ def push_blobs(connection: Connection, store: Store, digests: Iterable[Digest], 
         CasError: a blob that the remote lacks is not here either (reason ``missing-blob``).
     """
     # The empty blob is no exception: some servers want to be given it.
-    unique = list(dict.fromkeys(digests))
-    lacking: list[Digest] = []
-    for start in range(0, len(unique), cas.DIGESTS_PER_REQUEST):
-        lacking += cas.find_missing(connection, unique[start : start + cas.DIGESTS_PER_REQUEST])
-    if not lacking:
+    wanted = find_lacking(connection, list(dict.fromkeys(digests)))
+    if not wanted:
         return 0
-    transfer = _Transfer(connection, lacking, cas.batch_limit(connection))
+    store.gather(wanted)
+    transfer = _Transfer(connection, wanted, cas.batch_limit(connection))
 
     def batch(some: list[Digest]) -> None:
         cas.update_batch(connection, [(digest, store.read(digest, verify=True)) for digest in some])
@@ -317,7 +319,29 @@ def push_blobs(connection: Connection, store: Store, digests: Iterable[Digest], 
         transfer.finished(1)
 
     transfer.run(batch, large, report)
-    return len(lacking)
+    return len(wanted)
+
+
+def lacking(connection: Connection, store: Store, blobs: Sequence[Digest], trees: Sequence[Digest]) -> list[Digest]:
+    """What is neither here nor there of blobs and trees; the trees' directories are brought here.
+
+    Raises:
+        As `fetch_blobs`.
+    """
+    files, missing = fetch_directories(connection, store, trees)
+    return missing or find_lacking(connection, store.missing([*blobs, *files]))
+
+
+def find_lacking(connection: Connection, digests: Sequence[Digest]) -> list[Digest]:
+    """Those of any number of `digests` that the remote does not have.
+
+    Raises:
+        CallFailed, RemoteSilent: the remote does not say.
+    """
+    found: list[Digest] = []
+    for start in range(0, len(digests), cas.DIGESTS_PER_REQUEST):
+        found += cas.find_missing(connection, digests[start : start + cas.DIGESTS_PER_REQUEST])
+    return found
 
 
 def upload_bytes(connection: Connection, blobs: Sequence[bytes]) -> list[Digest]:

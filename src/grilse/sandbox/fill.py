@@ -79,6 +79,7 @@ class Filler:
             CasError: something is not in the store.
             OSError: something cannot be written.
         """
+        self.store.complete([digest])
         todo = [(digest, path)]
         made: list[tuple[str, int | None]] = []
         size = 0

@@ -116,6 +116,9 @@ class Session:
             CasError: something is not in the store, or there is no space left.
         """
         with _disk("stage a sandbox"):
+            if not self._lower:
+                # Nothing is unpacked, so that all of it is going to be read; otherwise it is what differs from layers.
+                self._stacks.store.complete([root])
             seen = self._seen if self._seen is not None else (self.capture("/"),)
             self._seen = None
             self._upper.bring(self._lower, seen, root)

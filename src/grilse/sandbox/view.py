@@ -120,6 +120,7 @@ class View:
             if entry is None:
                 return None
             if type(entry) is FileNode:
+                self._stacks.store.gather([entry.digest])
                 return Place(path, Kind.FILE, upper=self._stacks.store.path(entry.digest), executable=entry.executable)
             if type(entry) is SymlinkNode:
                 return Place(path, Kind.SYMLINK, target=entry.target)

@@ -104,13 +104,14 @@ class Info:
     in_use_since: float | None
 
 
-def check(store: Store, *, repair: bool = False, progress: Progress | None = None) -> Checked:
+def check(store: Store, *, repair: bool = False, elsewhere: bool = False, progress: Progress | None = None) -> Checked:
     """Verify every blob against its name, and every record against the blobs it requires.
 
     Args:
         store: the cache.
         repair: whether to remove what is wrong: bad blobs, then records that lack one.  A record that a running
             session may still be fetching blobs for is left.
+        elsewhere: whether a storage service has what records name, so that nothing is wrong with one that lacks blobs.
         progress: called with bytes verified and bytes in all.
 
     Raises:
@@ -137,7 +138,7 @@ def check(store: Store, *, repair: bool = False, progress: Progress | None = Non
         if progress is not None:
             progress(done, total)
     # The store may have decoded directories that are gone now.
-    _check_records(Store(store.cachedir), present, report, repair)
+    _check_records(Store(store.cachedir), present, report, repair=repair, elsewhere=elsewhere)
     return report
 
 
@@ -157,14 +158,14 @@ def _remove_bad(store: Store, name: str) -> int:
     return 1
 
 
-def _check_records(store: Store, present: dict[str, Blob], report: Checked, repair: bool) -> None:
+def _check_records(store: Store, present: dict[str, Blob], report: Checked, *, repair: bool, elsewhere: bool) -> None:
     """Verify that records are whole, with what is in the store."""
     with guard(store.cachedir):
         start = oldest_start(store.cachedir)
     reach = Reach(store, present)
     for record in records(store):
         report.records += 1
-        if reach.record(record, set()):
+        if reach.record(record, set()) or (record.readable and elsewhere):
             continue
         if not record.readable:
             why = "cannot be read"
@@ -216,6 +217,7 @@ def prune(
     *,
     unused_for: float | None = None,
     goal: int | None = None,
+    elsewhere: bool = False,
     session: Session | None = None,
     progress: Progress | None = None,
 ) -> Removed:
@@ -227,6 +229,7 @@ def prune(
         store: the cache.
         unused_for: seconds; records that were not used for so long go, too.
         goal: bytes; the least recently used go, too, until no more than this is left.
+        elsewhere: whether a storage service has what records name, so that these stay although blobs go.
         session: one whose use does not count, the caller's.
         progress: called with blobs removed and blobs to remove.
 
@@ -239,7 +242,14 @@ def prune(
     total = sum(blob.size for blob in present.values())
     before = None if unused_for is None else time.time() - unused_for
     removed = reduce(
-        store, present, total if goal is None else goal, unnamed=True, before=before, session=session, progress=progress
+        store,
+        present,
+        total if goal is None else goal,
+        unnamed=True,
+        before=before,
+        elsewhere=elsewhere,
+        session=session,
+        progress=progress,
     )
     removed.size += freed
     return removed

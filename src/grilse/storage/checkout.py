@@ -43,6 +43,7 @@ def export_tree(store: Store, digest: Digest, path: str, *, hardlinks: bool = Fa
     Raises:
         CasError: a blob is missing or something cannot be written.
     """
+    store.complete([digest])
     mask = _umask_of(path)
     threads = min(_MAX_THREADS, thread_count())
     pending: list[Future[None]] = []

@@ -5,7 +5,7 @@ Knows trees and blobs; does not know what a tree is for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import Digest
@@ -84,16 +84,18 @@ def missing_blobs(store: Store, blobs: Iterable[Digest], trees: Iterable[Digest]
 
 
 class Presence:
-    """Answers what is here, asking the file system once for each blob.
+    """Answers what is here or can be had at any time (see `Supplier.holds`), asking once for each blob.
 
     An answer of "here" stays true for the life of the object, so it is for one command, or one job.
 
     Args:
         store: whose blobs.
+        alone: whether only what is here counts.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, alone: bool = False) -> None:
         self._store = store
+        self._alone = alone
         self._blobs: set[Digest] = set()
         self._trees: set[Digest] = set()
 
@@ -101,15 +103,25 @@ class Presence:
         """Whether a blob is here."""
         if digest in self._blobs:
             return True
-        if not self._store.contains(digest):
+        if not self._store.contains(digest) and not self._held((digest,), ()):
             return False
         self._blobs.add(digest)
         return True
 
     def tree(self, root: Digest) -> bool:
         """Whether all blobs of a tree are here."""
-        if root in self._trees:
+        if root in self._trees or self._tree_here(root):
             return True
+        if not self._held((), (root,)):
+            return False
+        self._trees.add(root)
+        return True
+
+    def _held(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> bool:
+        supplier = self._store.supplier
+        return supplier is not None and not self._alone and supplier.holds(blobs, trees)
+
+    def _tree_here(self, root: Digest) -> bool:
         contains = self._store.contains
         blobs = self._blobs
         stack = [root]

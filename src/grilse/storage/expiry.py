@@ -40,11 +40,13 @@ class Limits:
         quota: bytes, or None for no limit but the disk.
         reserved: bytes of the disk that are to stay free.
         low_watermark: share of the quota that is kept when it is exceeded.
+        elsewhere: whether a storage service has all that records name, so that records live longer than blobs.
     """
 
     quota: int | None = None
     reserved: int = 0
     low_watermark: float = 0.8
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def expire(store: Store, limits: Limits, *, full: bool = False, progress: Progre
     elif not state.exceeded:
         return Removed(records=[], left=used)
     assert quota is not None
-    return reduce(store, present, int(quota * limits.low_watermark), progress=progress)
+    goal = int(quota * limits.low_watermark)
+    return reduce(store, present, goal, elsewhere=limits.elsewhere, progress=progress)
 
 
 def reduce(
@@ -148,12 +151,13 @@ def reduce(
     *,
     unnamed: bool = False,
     before: float | None = None,
+    elsewhere: bool = False,
     session: Session | None = None,
     progress: Progress | None = None,
 ) -> Removed:
     """Remove what was used least recently until `goal` bytes are left, and nothing that a running session needs.
 
-    Records that lack a blob they require go in any case.
+    Records that lack a blob they require go in any case, unless a storage service has it.
 
     Args:
         store: the cache.
@@ -161,6 +165,7 @@ def reduce(
         goal: bytes to keep.
         unnamed: whether blobs that no record names go in any case.
         before: moment (seconds since the epoch) before which records were last used that go in any case.
+        elsewhere: whether a storage service has what records name, so that they need not go with their blobs.
         session: one whose use does not count, the caller's.
         progress: called with blobs removed and blobs to remove.
     """
@@ -182,7 +187,7 @@ def reduce(
                 record.used = max(record.used, root.used)
         if record.used >= cutoff:
             keep |= own
-        elif not whole or (before is not None and record.used < before * _NANO):
+        elif not (whole or elsewhere) or (before is not None and record.used < before * _NANO):
             doomed.append(record)
         else:
             units.append((record.used, record))
@@ -206,7 +211,7 @@ def reduce(
         size = sum(present[name].size for name in own)
         full = full or kept + size > goal
         if full:
-            if not isinstance(unit, str):
+            if not (isinstance(unit, str) or elsewhere):
                 doomed.append(unit)
             continue
         keep |= own

@@ -77,7 +77,9 @@ class SourceCache:
 
         Raises:
             CasError: it cannot be written, or there is no room for it (reason ``cache-too-full``).
+            RemoteError: some of it is elsewhere and cannot be had.
         """
+        self.store.settle((), (files,))
         self.store.admit()
         refs.write_ref(self.base, _checked(name), encode_source(files))
 

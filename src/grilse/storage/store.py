@@ -83,14 +83,29 @@ class Incoming:
 class Supplier(Protocol):
     """Brings blobs into a store that are somewhere else, for instance the outputs of a build on another machine."""
 
-    def supply(self, digest: Digest) -> bool:
-        """Bring one blob; whether it is in the store now."""
-
-    def supply_trees(self, trees: Sequence[Digest]) -> None:
-        """Bring all that is missing of trees.
+    def supply(self, digests: Sequence[Digest]) -> list[Digest]:
+        """Bring blobs; returns those that are not to be had.
 
         Raises:
-            RemoteError: it is nowhere to be had.
+            RemoteError: whoever has them does not answer.
+        """
+
+    def supply_trees(self, trees: Sequence[Digest], *, files: bool = True) -> list[Digest]:
+        """Bring all that is missing of trees, or only their directories; returns what is not to be had.
+
+        Raises:
+            RemoteError: whoever has them does not answer.
+        """
+
+    def holds(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> bool:
+        """Whether blobs and trees count as cached, since what is not here of them can be had at any time."""
+
+    def settle(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> None:
+        """See to it that what a record is about to name can be had whenever it is wanted.
+
+        Raises:
+            RemoteError: that cannot be done.
+            CasError: something of it is nowhere.
         """
 
 
@@ -175,14 +190,35 @@ class Store:
             raise _missing(digest)
         return file
 
-    def complete(self, trees: Sequence[Digest]) -> None:
-        """Bring what is missing of trees, if there is a supplier.
+    def complete(self, trees: Sequence[Digest], *, files: bool = True) -> None:
+        """Bring what is missing of trees, or only their directories, all at once if there is a supplier.
+
+        What is not to be had is found out when it is read.
 
         Raises:
-            RemoteError: it is nowhere to be had.
+            RemoteError: the supplier does not answer.
         """
         if self.supplier is not None:
-            self.supplier.supply_trees(trees)
+            self.supplier.supply_trees(trees, files=files)
+
+    def gather(self, digests: Sequence[Digest]) -> None:
+        """Likewise for single blobs.
+
+        Raises:
+            RemoteError: the supplier does not answer.
+        """
+        if self.supplier is not None:
+            self.supplier.supply(digests)
+
+    def settle(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> None:
+        """Called before a record is written that names these, for a supplier that has some of them.
+
+        Raises:
+            RemoteError: they cannot be had.
+            CasError: something of it is nowhere.
+        """
+        if self.supplier is not None:
+            self.supplier.settle(blobs, trees)
 
     def read(self, digest: Digest, *, verify: bool = False) -> bytes:
         """The content of a blob.
@@ -336,7 +372,7 @@ class Store:
     # Private
 
     def _supplied(self, digest: Digest) -> bool:
-        return self.supplier is not None and self.supplier.supply(digest)
+        return self.supplier is not None and not self.supplier.supply((digest,))
 
     def _remember(self, digest: Digest, listing: Listing) -> None:
         """Keep a decoded directory, within the budget."""

@@ -53,7 +53,7 @@ def keep_artifact(mine: ElementJob, sandbox: Sandbox, outcome: Outcome) -> None:
         files = _find(root, outcome.collect) if outcome.collect is not None else None
         artifact = _artifact(mine, sandbox, outcome, root, files)
         # What a remote build left elsewhere is fetched now, and only as much as is kept.
-        mine.store.complete(artifact.trees())
+        mine.store.settle(artifact.blobs(), artifact.trees())
         mine.host.artifacts.write(facts.project.name, facts.name, artifact)
         job.values.update(
             key=artifact.strong_key,

@@ -9,10 +9,11 @@ from ..storage.admission import Admission
 from ..storage.expiry import Limits
 from ..storage.store import Store
 from .context import JobContext
+from .exchange import storage_supplier
 
 
 def store_of(job: JobContext) -> Store:
-    """A new store object for a job."""
+    """A new store object for a job, supplied from the cache's storage service if there is one."""
     store = Store(job.settings("cachedir"))
 
     def relieve() -> None:
@@ -20,6 +21,12 @@ def store_of(job: JobContext) -> Store:
 
         drop_trees(store)
 
-    limits = Limits(job.settings("quota"), job.settings("reserved", 0), job.settings("low_watermark", 0.8))
+    store.supplier = storage_supplier(job, store)
+    limits = Limits(
+        job.settings("quota"),
+        job.settings("reserved", 0),
+        job.settings("low_watermark", 0.8),
+        elsewhere=store.supplier is not None,
+    )
     store.admission = Admission(limits, relieve)
     return store

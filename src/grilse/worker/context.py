@@ -18,7 +18,8 @@ from typing import Any
 from .. import FORMAT_VERSION
 from ..protocol.channel import Channel
 from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobMessage, JobSpec, ReleaseJob, ToWorker
-from ..protocol.records import ElementRecord, PlanHeader, PlanReader
+from ..protocol.records import ElementRecord, PlanHeader, PlanReader, Ref
+from ..storage.digest import Digest
 from .closures import Closures
 
 # Plans that stay open: one session has one, a replay another.
@@ -41,7 +42,8 @@ class PlanCache:
     """Open plan files, so that what was decoded for one job serves the next."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[PlanReader, PlanHeader, Closures]] = {}
+        self._open: dict[str, tuple[PlanReader, Closures]] = {}
+        self._header: tuple[str, Ref, PlanHeader] | None = None
 
     def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader, Closures]:
         """The reader, the header and the closures of a job's plan."""
@@ -50,8 +52,12 @@ class PlanCache:
             while len(self._open) >= PLANS_KEPT:
                 self._open.pop(next(iter(self._open)))[0].close()
             reader = PlanReader(spec.plan)
-            found = self._open[spec.plan] = (reader, reader.header(spec.header), Closures(reader))
-        return found
+            found = self._open[spec.plan] = (reader, Closures(reader))
+        # A session learns things while it runs, such as which remotes do not work, and writes a new header.
+        known = self._header
+        if known is None or known[:2] != (spec.plan, spec.header):
+            known = self._header = (spec.plan, spec.header, found[0].header(spec.header))
+        return found[0], known[2], found[1]
 
 
 class JobContext:
@@ -64,6 +70,7 @@ class JobContext:
         closures: build closures of the plan's elements.
         record: the job's element, or None.
         values: what the backend is told of the outcome even when the job fails.
+        held: digests of what the storage service of the cache was found to have; the backend is told.
     """
 
     def __init__(
@@ -81,6 +88,7 @@ class JobContext:
         self.closures = closures
         self.record: ElementRecord | None = plan.element(spec.element) if spec.element is not None else None
         self.values: dict[str, Any] = {}
+        self.held: dict[Digest, None] = {}
         self._channel = channel
         self._started = time.monotonic()
         self._log = _open_log(spec.log) if spec.log else None

@@ -11,8 +11,10 @@ from ..remote.config import RemoteSettings
 
 if TYPE_CHECKING:
     from ..remote.connection import Connections
-    from ..remote.session import Exchange
-    from ..remote.transfer import Progress
+    from ..remote.session import Exchange, Say
+    from ..remote.supplier import StorageSupplier
+    from ..remote.transfer import Progress, Report
+    from ..storage.store import Store
     from .context import JobContext
 
 _CONNECTIONS: dict[str, Connections] = {}
@@ -53,10 +55,36 @@ def exchange_for(job: JobContext, kind: str, project: str) -> Exchange | None:
         return None
     from ..remote.session import Exchange
 
-    def report(progress: Progress) -> None:
-        job.activity("transferring", progress.blobs, progress.blobs_total)
+    return Exchange(connections_of(job), remotes, say_to(job), report_to(job))
+
+
+def say_to(job: JobContext) -> Say:
+    """Reports messages of the job."""
 
     def say(kind: str, text: str, *, detail: str | None = None) -> None:
         job.message(kind, text, detail=detail)
 
-    return Exchange(connections_of(job), remotes, say, report)
+    return say
+
+
+def report_to(job: JobContext) -> Report:
+    """Reports how far the job's transfers are."""
+
+    def report(progress: Progress) -> None:
+        job.activity("transferring", progress.blobs, progress.blobs_total)
+
+    return report
+
+
+def storage_supplier(job: JobContext, store: Store) -> StorageSupplier | None:
+    """What supplies a store from the storage service of the cache; None if there is none.
+
+    The backend is told at the job's end what the service was found to have.
+    """
+    if not job.settings("remotes", {}).get("storage"):
+        return None
+    from ..remote.supplier import StorageSupplier
+
+    service = settings_of(job).storage
+    assert service is not None
+    return StorageSupplier(lambda: connections_of(job).get(service), store, say_to(job), report_to(job), held=job.held)

@@ -137,7 +137,7 @@ class _Server:
                 job=spec.job,
                 status=outcome.status,
                 failure=outcome.failure,
-                values=outcome.values,
+                values=_with_held(outcome.values, context),
                 reusable=outcome.reusable and not stains,
                 seconds=time.monotonic() - started,
                 memory=_resident(),
@@ -166,6 +166,12 @@ def _task(name: str) -> Any:
 
 def _values(context: JobContext | None) -> dict[str, Any]:
     return dict(context.values) if context is not None else {}
+
+
+def _with_held(values: dict[str, Any], context: JobContext | None) -> dict[str, Any]:
+    if context is None or not context.held:
+        return values
+    return {**values, "held": [str(digest) for digest in context.held]}
 
 
 def _failure(error: GrilseError) -> Failure:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from ..plugin import staging
 from ..plugin.closure import build_closure, runtime_closure
 from ..plugin.sandbox import Sandbox
-from .exchange import connections_of, settings_of
+from .exchange import connections_of, report_to, say_to, settings_of
 
 if TYPE_CHECKING:
     from ..plugin.host import ElementFacts
     from ..plugin.sandbox import SandboxRunner
-    from ..remote.transfer import Progress
     from .element import ElementJob
 
 
@@ -101,21 +100,15 @@ def make_build_runner(mine: ElementJob) -> SandboxRunner:
 
     job, facts = mine.job, mine.facts
 
-    def say(kind: str, text: str, *, detail: str | None = None) -> None:
-        job.message(kind, text, detail=detail)
-
-    def report(progress: Progress) -> None:
-        job.activity("transferring", progress.blobs, progress.blobs_total)
-
     return RemoteRunner(
         open_services(connections_of(job), settings.execution, settings.storage),
         mine.store,
         facts.sandbox,
         _output(mine),
-        say=say,
+        say=say_to(job),
         timed=job.timed,
         mtimes=facts.workspace is not None,
-        report=report,
+        report=report_to(job),
     )
 
 

@@ -54,6 +54,7 @@ def _build(
     elements = pipeline.select(targets, "plan")
     check_resolved(elements)
     with session.reporter.span("Query cache"):
+        states.ask_storage(elements)
         for element in elements:
             discard_failure(pipeline, element, retry_failed=retry_failed)
     tell_pipeline(pipeline, targets, elements, remotes)

@@ -80,9 +80,9 @@ def check(session: Session, action: CacheCheck) -> int:
     Raises:
         GrilseError: the configuration is wrong, or the cache cannot be read or repaired.
     """
-    _, store = _open(session)
+    config, store = _open(session)
     with session.reporter.span("Checking cache"):
-        found = care.check(store, repair=action.repair)
+        found = care.check(store, repair=action.repair, elsewhere=config.storage_service is not None)
     if session.request.output_json:
         session.reporter.values({**asdict(found), "sound": found.sound})
     else:
@@ -117,7 +117,7 @@ def prune(session: Session, action: CachePrune) -> int:
         used = sum(blob.size for blob in blobs(store).values())
         quota = room(store, limits, used).quota
         goal = None if quota is None else int(quota * limits.low_watermark)
-        removed = care.prune(store, goal=goal, session=use)
+        removed = care.prune(store, goal=goal, elsewhere=limits.elsewhere, session=use)
     if session.request.output_json:
         session.reporter.values({**asdict(removed), "trees": trees})
         return 0

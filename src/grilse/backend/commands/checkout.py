@@ -90,6 +90,7 @@ def _make_cached(pipeline: Pipeline, element: ResolvedElement, deps: str, remote
     elements = pipeline.select([element], deps)
     states = pipeline.states
     with pipeline.session.reporter.span("Query cache"):
+        states.ask_storage(elements)
         for one in elements:
             states.artifact(one)
     pipeline.pull_missing(elements, remotes)

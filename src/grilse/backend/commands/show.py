@@ -82,6 +82,7 @@ def show(session: Session, action: Show) -> int:
     pipeline.open_project()
     targets = pipeline.load_targets(action.targets, action.except_)
     chosen = pipeline.select(targets, action.deps)
+    pipeline.states.ask_storage(chosen)
     if action.order == "alpha":
         chosen.sort(key=lambda element: element.full_name)
     form = compile_format(action.format or pipeline.config.element_format, pipeline.config.key_length)

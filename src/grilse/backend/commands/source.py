@@ -38,6 +38,7 @@ def fetch(session: Session, action: SourceFetch) -> int:
         remotes = open_remotes(pipeline, action.remotes, artifacts=False)
         states = pipeline.states
         with session.reporter.span("Query cache"):
+            states.ask_storage(elements)
             for element in elements:
                 states.artifact(element)
         tell_pipeline(pipeline, targets, elements, remotes)

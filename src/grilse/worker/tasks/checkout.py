@@ -57,6 +57,7 @@ def write_archive(mine: ElementJob, tree: Digest, path: str, compression: str | 
         StreamError: it cannot be written.
     """
     temporary = f"{path}.{os.getpid()}.tmp"
+    mine.store.complete([tree])
     try:
         mode: Any = f"w:{compression or ''}"
         with tarfile.open(temporary, mode) as archive:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...protocol.errors import ArtifactError
 from ...storage.artifacts import ArtifactCache
-from ...storage.store import Store
+from ..cache import store_of
 from ..context import JobContext, JobSkipped
 from ..exchange import exchange_of
 
@@ -23,7 +23,7 @@ def run(job: JobContext) -> dict[str, Any]:
     assert record is not None
     if exchange is None:
         raise JobSkipped
-    cache = ArtifactCache(Store(job.settings("cachedir")))
+    cache = ArtifactCache(store_of(job))
     keys = [job.spec.full_key, record.cache_key, record.strict_key]
     if not job.settings("strict", True):
         keys.append(record.weak_key)

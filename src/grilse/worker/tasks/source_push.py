@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...storage.sources import SourceCache
-from ...storage.store import Store
+from ..cache import store_of
 from ..context import JobContext, JobSkipped
 from ..exchange import exchange_of
 
@@ -22,7 +22,7 @@ def run(job: JobContext) -> dict[str, Any]:
     assert record is not None
     if exchange is None:
         raise JobSkipped
-    store = Store(job.settings("cachedir"))
+    store = store_of(job)
     single, together = SourceCache(store), SourceCache(store, together=True)
     body = job.plan.body(record)
     length = int(job.settings("key_length", 8))
