@@ -20,10 +20,11 @@ from pathlib import Path
 from . import rows
 from .buildstream import RELEASE, NoBuildStream, ensure_buildstream
 from .measure import RunFailed, Tool
+from .remote import remote
 from .sandbox import sandbox
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ROWS = ("version", "first", "show", "build", "sandbox", "terminal", "cancel")
+ROWS = ("version", "first", "show", "build", "sandbox", "remote", "terminal", "cancel")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +78,8 @@ def measure(bench: rows.Bench, words: argparse.Namespace) -> list[rows.Row]:
             found += rows.build(bench, size)
     if "sandbox" in wanted:
         found += sandbox(bench)
+    if "remote" in wanted:
+        found += remote(bench)
     if "terminal" in wanted:
         found += rows.slow_terminal(bench)
     if "cancel" in wanted:

