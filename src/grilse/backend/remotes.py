@@ -134,10 +134,7 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
 
 def storage_settings(pipeline: Pipeline) -> RemoteSettings:
     """What jobs are told of remotes before a command has decided on caches: the storage service of the cache."""
-    service = pipeline.config.storage_service
-    return RemoteSettings(
-        storage=_config(service) if service is not None else None, state_directory=_state_directory(pipeline)
-    )
+    return RemoteSettings(storage=pipeline.config.storage_service, state_directory=_state_directory(pipeline))
 
 
 def _state_directory(pipeline: Pipeline) -> str:
