@@ -186,7 +186,7 @@ def fetch_blobs(
     def batch(some: list[Digest]) -> None:
         found, missing = cas.read_batch(connection, some)
         for digest, data in found:
-            store.add_bytes(data)
+            store.add_known(digest, data)
             transfer.moved(digest.size)
         transfer.finished(len(found), missing)
 

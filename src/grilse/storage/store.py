@@ -267,6 +267,14 @@ class Store:
         self._put(digest, data)
         return digest
 
+    def add_known(self, digest: Digest, data: bytes) -> None:
+        """Put `data` into the store whose digest was just worked out, as `digest`.
+
+        Raises:
+            CasError: it cannot be written; reason ``cache-too-full`` if there is no space.
+        """
+        self._put(digest, data)
+
     def add_listing(self, listing: Listing) -> Digest:
         """Put a directory into the store, as a ``Directory`` message."""
         digest = self.add_bytes(encode_listing(listing))
