@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from grilse.protocol.errors import RemoteError
 from grilse.remote import transfer
 from grilse.remote.connection import Connection
-from grilse.remote.errors import BlobsMissing, is_unreachable
+from grilse.remote.errors import UNREACHABLE, BlobsMissing
 from grilse.remote.session import Say
 from grilse.remote.transfer import Report
 from grilse.storage.closure import missing_blobs
@@ -115,7 +115,7 @@ class StorageSupplier:
         try:
             lacking = transfer.lacking(self._connect(), self._store, blobs, trees)
         except RemoteError as error:
-            if not is_unreachable(error):
+            if error.reason != UNREACHABLE:
                 # Of a service that does not answer its connection tells.
                 self._say("warn", f"The storage service failed: {error.message}", detail=error.detail)
             return False
