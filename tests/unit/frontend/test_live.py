@@ -284,3 +284,37 @@ def test_a_failure_that_was_cached_is_in_the_summary_too() -> None:
     stage.play([e.Summary(time=START, seconds=1, failed=failed)])
     stage.display.finish(255)
     assert "✗ a.bst, b.bst: it broke before\n    /logs/a.log\n" in stage.text
+
+
+def test_a_failure_that_was_tried_again_with_success_is_none() -> None:
+    def started(job: int) -> e.JobStarted:
+        return e.JobStarted(time=START, job=job, element="a.bst", key="", action="build", log=None, worker=0)
+
+    def finished(job: int, status: str) -> e.JobFinished:
+        failure = Failure(domain="ELEMENT", message="it broke") if status == "failed" else None
+        return e.JobFinished(
+            time=START + job,
+            job=job,
+            element="a.bst",
+            key="",
+            action="build",
+            status=status,
+            seconds=1,
+            log=None,
+            failure=failure,
+        )
+
+    stage = Stage()
+    stage.play([started(1), finished(1, "failed")], START + 1)
+    assert "1 failed" in stage.text
+    stage.play([started(2)], START + 2)
+    assert "1 failed" not in stage.text
+    stage.play([finished(2, "failed")], START + 3)
+    assert "1 failed" in stage.text
+    counts = (e.QueueStatus("build", 1, 0, 0, 0, 1),)
+    stage.play([started(3), finished(3, "ok"), e.Summary(time=START + 4, seconds=4, elements=1, queues=counts)])
+    stage.display.finish(0)
+    end = stage.text[stage.text.index("Build done") :]
+    assert "1 built" in end
+    assert "failed" not in end
+    assert "it broke" not in end

@@ -5,7 +5,7 @@ Knows nothing of drawing.  Times are seconds since the epoch, as events have the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...protocol import events
 from ...protocol.events import Event
@@ -28,7 +28,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job that has run; `status` as in `events.JobFinished`."""
+    """A job that has run; `status` as in `events.JobFinished`, or "retried" for one that was tried again."""
 
     element: str
     key: str
@@ -64,7 +64,8 @@ class Model:
         spans: phases going on, by number, the outermost first.
         queues: newest counts.
         cached: elements that needed nothing.
-        failed, warnings: how many.
+        failing: places in `done` of jobs that have failed and were not tried again since, by element and action.
+        warnings: how many.
         terminating: why the session is ending early, or "".
         summary: what it did, at the end.
         error, unhandled: what the command ends with.
@@ -79,12 +80,17 @@ class Model:
     spans: dict[int, Span] = field(default_factory=dict)
     queues: tuple[events.QueueStatus, ...] = ()
     cached: int = 0
-    failed: int = 0
+    failing: dict[tuple[str, str], int] = field(default_factory=dict)
     warnings: int = 0
     terminating: str = ""
     summary: events.Summary | None = None
     error: events.Error | None = None
     unhandled: events.Unhandled | None = None
+
+    @property
+    def failed(self) -> int:
+        """How many jobs have failed; one that is tried again has not, until it fails again."""
+        return len(self.failing)
 
     @property
     def has_failures(self) -> bool:
@@ -100,6 +106,9 @@ class Model:
                 self.warnings += event.kind == "warn"
             case events.JobStarted():
                 self.running[event.job] = Running(event.job, event.element, event.key, event.action, event.time)
+                place = self.failing.pop((event.element, event.action), None)
+                if place is not None:
+                    self.done[place] = replace(self.done[place], status="retried")
             case events.JobFinished():
                 self._finished(event)
             case events.Queues():
@@ -142,7 +151,7 @@ class Model:
         job = self.running.pop(event.job, None)
         started = job.started if job is not None else event.time - event.seconds
         if event.status in ("failed", "lost") and not event.will_retry:
-            self.failed += 1
+            self.failing[event.element, event.action] = len(self.done)
         self.done.append(
             Done(
                 event.element,
