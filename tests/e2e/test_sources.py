@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from .projects import run, write_project
+from .projects import Program, run, write_project
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -71,3 +72,15 @@ def test_a_source_checks_what_was_fetched_before_a_workspace_is_filled(project: 
     status, _, errors = run(project, "workspace", "open", "bad.bst", "--directory", str(project / "bad"))
     assert status == 255
     assert "what was fetched is not what was meant" in errors
+
+
+def test_a_build_without_the_directory_of_an_open_workspace_says_so(project: Path) -> None:
+    place = project / "good"
+    assert run(project, "workspace", "open", "good.bst", "--directory", str(place))[0] == 0
+    shutil.rmtree(place)
+    program = Program(project, "build", "good.bst")
+    status, _, errors = program.finish()
+    assert status == 255
+    assert f"good.bst: {place}" in errors
+    reasons = [event["reason"] for event in program.events() if event["event"] == "error"]
+    assert reasons == ["inconsistent-pipeline-workspaced"]

@@ -15,7 +15,6 @@ from ..plugin.origins import describe
 
 if TYPE_CHECKING:
     from ..project.loader import Loader
-    from ..project.resolve import ResolvedElement
     from ..remote.config import RemoteConfig
     from .pipeline import Pipeline
     from .remotes import SessionRemotes
@@ -28,16 +27,23 @@ Heading = tuple[Line, ...]
 WITHIN, ITEM = "\n", "*"
 
 
-def heading(pipeline: Pipeline, targets: Sequence[ResolvedElement], remotes: SessionRemotes | None) -> Heading:
-    """Lines as `events.Pipeline` has them; `remotes` are those that the session uses, if it asks any."""
+def heading(pipeline: Pipeline, targets: Sequence[str], remotes: SessionRemotes | None) -> Heading:
+    """Lines as `events.Pipeline` has them.
+
+    Args:
+        pipeline: with the projects, if there are any.
+        targets: display names of what was asked for.
+        remotes: those that the session uses, if it asks any.
+    """
     config = pipeline.config
+    project = next(iter(pipeline.projects()), None)
     lines = [
         *_section(
             f"BuildStream Version {FORMAT_VERSION}",
             (
                 ("Session Start", time.strftime("%A, %d-%m-%Y at %H:%M:%S")),
-                ("Project", f"{pipeline.project.name} ({pipeline.project.directory})"),
-                ("Targets", ", ".join(target.full_name for target in targets)),
+                *([("Project", f"{project.name} ({project.directory})")] if project is not None else []),
+                ("Targets", ", ".join(targets)),
             ),
         ),
         *_section(
@@ -65,8 +71,9 @@ def heading(pipeline: Pipeline, targets: Sequence[ResolvedElement], remotes: Ses
             ("Action Cache Service", execution.action_cache),
         )
         lines += _section("Remote Execution Configuration", [(name, _remote(spec)) for name, spec in services if spec])
-    for loader in pipeline.planner.session.context.loaders():
-        lines += _project(pipeline, loader, remotes)
+    if project is not None:
+        for loader in pipeline.planner.session.context.loaders():
+            lines += _project(pipeline, loader, remotes)
     return tuple(lines)
 
 

@@ -108,8 +108,10 @@ class States:
     def lacks_tree(self, element: ResolvedElement) -> bool:
         """Whether the element's artifact was made with a build tree that is not here."""
         artifact = self.artifact(element)
-        if artifact is None:
-            return False
+        return artifact is not None and self.tree_missing(artifact)
+
+    def tree_missing(self, artifact: Artifact) -> bool:
+        """Whether an artifact was made with a build tree that is not here."""
         trees = (artifact.buildtree, artifact.buildroot)
         with self._guard():
             return any(tree is not None and not self._presence.tree(tree) for tree in trees)

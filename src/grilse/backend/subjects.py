@@ -52,12 +52,27 @@ class Subject:
         return artifact_name(self.project, self.element_name, self.keys[0] if self.keys else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a command line is about.
+
+    Attributes:
+        elements: the elements that it names.
+        artifacts: the artifacts that it names by themselves.
+        subjects: what ``--deps`` makes of both.
+    """
+
+    elements: list[ResolvedElement]
+    artifacts: list[Subject]
+    subjects: list[Subject]
+
+
 def load_subjects(
     pipeline: Pipeline,
     names: Sequence[str],
     deps: str,
     needs: Callable[[Subject], Sequence[str]] | None = None,
-) -> list[Subject]:
+) -> Chosen:
     """The artifacts that a command line names, with the dependencies asked for.
 
     Args:
@@ -84,15 +99,15 @@ def load_subjects(
         pipeline.states.require(elements)
     chosen = pipeline.select(elements, deps) if elements else []
     subjects = [subject_of(pipeline, element) for element in chosen]
-    for ref in refs:
-        subject = named_subject(pipeline, ref)
+    artifacts = [named_subject(pipeline, ref) for ref in refs]
+    for subject in artifacts:
         if deps == "none":
             subjects.append(subject)
         elif subject.artifact is None and needs is not None:
             subjects += [named_subject(pipeline, name) for name in needs(subject)]
         else:
             subjects += dependencies_of(pipeline, subject)
-    return subjects
+    return Chosen(elements, artifacts, subjects)
 
 
 def _refuse_elements(names: Sequence[str]) -> None:

@@ -73,7 +73,15 @@ class TransferStage(BaseStage):
         """The message of a job; artifacts without an element are told of by their names."""
         subject: Subject = item.subject
         ref = None if subject.element is not None else bare_ref(self._pipeline, subject)
-        return self.book.spec(item.item, ref=ref, job=job, action=self.action, task=self.task, attempt=attempt)
+        return self.book.spec(
+            item.item,
+            ref=ref,
+            job=job,
+            action=self.action,
+            task=self.task,
+            attempt=attempt,
+            parameters=self.parameters(item),
+        )
 
     def priority(self, item: Any) -> int:
         """In the order of the command line."""
@@ -88,29 +96,37 @@ class TransferStage(BaseStage):
 
 
 class TransferPull(TransferStage):
-    """Pull.
+    """Pull what is not here.
 
     Args:
-        always: also what is here.
+        required: trouble with a remote is a failure, since pulling is what was asked for.
     """
 
     action = "pull"
     task = "pull"
     tokens: tuple[str, ...] = (DOWNLOAD,)
 
-    def __init__(self, pipeline: Pipeline, remotes: SessionRemotes, *, always: bool) -> None:
+    def __init__(self, pipeline: Pipeline, remotes: SessionRemotes, *, required: bool) -> None:
         super().__init__(pipeline, remotes)
-        self._always = always
+        self._required = required
+        self._trees = pipeline.config.pull_buildtrees
 
     def decide(self, item: Any) -> Decision:
-        """Pull what has a key and is in nobody's workspace."""
+        """Pull what has a key and is in nobody's workspace, with its build tree if that is configured."""
         subject: Subject = item.subject
         element = subject.element
         if element is not None and (element.weak_key is None or element.workspace is not None):
             return Decision.SKIP
         if not self._remotes.pulls_from(subject.project):
             return Decision.SKIP
-        return Decision.RUN if self._always or self.artifact(subject) is None else Decision.SKIP
+        artifact = self.artifact(subject)
+        if artifact is None or (self._trees and self.states.tree_missing(artifact)):
+            return Decision.RUN
+        return Decision.SKIP
+
+    def parameters(self, item: Any) -> dict[str, Any]:
+        """Whether trouble is a failure."""
+        return {"required": self._required}
 
     def finished(self, item: Any, result: JobResult) -> None:
         """An artifact may be here now."""

@@ -31,7 +31,7 @@ def show(session: Session, action: ArtifactShow) -> int:
         GrilseError: a name cannot be meant, or an element cannot be loaded.
     """
     pipeline = Pipeline(session)
-    subjects = load_subjects(pipeline, action.artifacts, action.deps)
+    subjects = load_subjects(pipeline, action.artifacts, action.deps).subjects
     available = _available(pipeline, subjects, action)
     rows = [("available" if subject.name in available else _state(subject), subject) for subject in subjects]
     if session.request.output_json:
@@ -70,7 +70,7 @@ def list_contents(session: Session, action: ArtifactListContents) -> int:
         GrilseError: a name cannot be meant, or an element cannot be loaded.
     """
     pipeline = Pipeline(session)
-    subjects = load_subjects(pipeline, action.artifacts, "none")
+    subjects = load_subjects(pipeline, action.artifacts, "none").subjects
     store = pipeline.states.cache.store
     shown: dict[str, list[dict[str, Any]]] = {}
     for subject in subjects:
@@ -154,7 +154,7 @@ def log(session: Session, action: ArtifactLog) -> int:
         GrilseError: a name cannot be meant, or a log cannot be read or written.
     """
     pipeline = Pipeline(session)
-    subjects = load_subjects(pipeline, action.artifacts, "none")
+    subjects = load_subjects(pipeline, action.artifacts, "none").subjects
     store, reporter = pipeline.states.cache.store, session.reporter
     if action.out is not None:
         try:
@@ -195,7 +195,7 @@ def delete(session: Session, action: ArtifactDelete) -> int:
         GrilseError: a name cannot be meant, or an element cannot be loaded.
     """
     pipeline = Pipeline(session)
-    subjects = load_subjects(pipeline, action.artifacts, action.deps)
+    subjects = load_subjects(pipeline, action.artifacts, action.deps).subjects
     cache, reporter = pipeline.states.cache, session.reporter
     removed = False
     for subject in subjects:

@@ -5,15 +5,13 @@ Knows which stages a build has and which elements it is about.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from ...project.resolve import ResolvedElement
 from ...project.workspace_store import WorkspaceStore
-from ...protocol import events
 from ...protocol.errors import ErrorDomain, GrilseError
 from ...protocol.requests import Build
-from ..heading import heading
+from ..announce import tell_pipeline
 from ..items import Item
 from ..pipeline import Pipeline
 from ..plan import BuildPlan
@@ -139,72 +137,26 @@ def check_resolved(elements: Sequence[ResolvedElement]) -> None:
     """Every element must have refs for all its sources.
 
     Raises:
-        GrilseError: PIPELINE inconsistent-pipeline, with the elements that have not.
+        GrilseError: PIPELINE inconsistent-pipeline, with the elements that have not; or
+            inconsistent-pipeline-workspaced, when these are all in workspaces, whose directories must be gone.
     """
     missing = [element for element in elements if not element.is_resolved]
     if not missing:
         return
-    detail = "Exact versions are missing for the following elements:\n\n"
-    for element in missing:
-        detail += f"  Element: {element.full_name} is inconsistent\n"
-        for source in element.sources:
-            if not source.is_resolved():
-                detail += f"    {source} is missing ref\n"
-        detail += "\n"
-    detail += "Try tracking these elements first with `source track`\n"
-    raise GrilseError(
-        "Inconsistent pipeline", domain=ErrorDomain.PIPELINE, reason="inconsistent-pipeline", detail=detail
-    )
-
-
-def tell_pipeline(
-    pipeline: Pipeline,
-    targets: Sequence[ResolvedElement],
-    planned: Sequence[ResolvedElement],
-    remotes: SessionRemotes | None = None,
-) -> None:
-    """Tell the frontend what is planned, and of all that it depends on."""
-    states = pipeline.states
-    chosen = {id(element) for element in planned}
-    elements = pipeline.select(targets, "all")
-    places = {id(element): place for place, element in enumerate(elements)}
-    pipeline.session.reporter.emit(
-        events.Pipeline(
-            time=time.time(),
-            project=pipeline.project.name,
-            heading=heading(pipeline, targets, remotes),
-            lines=_formatted(pipeline, elements),
-            targets=tuple(target.full_name for target in targets),
-            elements=tuple(
-                events.PipelineElement(
-                    element.full_name,
-                    states.key(element)[0] or "",
-                    states.state(element),
-                    element.kind,
-                    element.workspace or "",
-                    tuple(
-                        places[id(below)]
-                        for below in (*element.build_dependencies, *element.runtime_dependencies)
-                        if id(below) in places
-                    ),
-                    id(element) in chosen,
-                )
-                for element in elements
-            ),
-        )
-    )
-
-
-# What a display can format by itself of what it is told of an element; see `events.PipelineElement`.
-_KNOWN_SYMBOLS = {"name", "kind", "key", "full-key", "state", "workspaced", "workspace-dirs"}
-
-
-def _formatted(pipeline: Pipeline, elements: Sequence[ResolvedElement]) -> tuple[str, ...]:
-    """The elements as the user's format has them, when that asks for more than displays know."""
-    from ...project.show import compile_format
-    from .show import ElementView
-
-    form = compile_format(pipeline.config.element_format, pipeline.config.key_length)
-    if form.symbols <= _KNOWN_SYMBOLS:
-        return ()
-    return tuple(form.line(ElementView(element, pipeline.states)) for element in elements)
+    untracked = [element for element in missing if element.workspace is None]
+    if untracked:
+        reason = "inconsistent-pipeline"
+        detail = "Exact versions are missing for the following elements:\n\n"
+        for element in untracked:
+            detail += f"  Element: {element.full_name} is inconsistent\n"
+            for source in element.sources:
+                if not source.is_resolved():
+                    detail += f"    {source} is missing ref\n"
+            detail += "\n"
+        detail += "Try tracking these elements first with `source track`\n"
+    else:
+        reason = "inconsistent-pipeline-workspaced"
+        detail = "The directories of these workspaces are gone:\n\n"
+        detail += "".join(f"  {element.full_name}: {element.workspace}\n" for element in missing)
+        detail += "\nPut them back, or give them up with `workspace close`\n"
+    raise GrilseError("Inconsistent pipeline", domain=ErrorDomain.PIPELINE, reason=reason, detail=detail)

@@ -13,6 +13,7 @@ from ...project.refs import PROJECT_REFS
 from ...project.resolve import ResolvedElement
 from ...protocol.errors import StreamError
 from ...protocol.requests import SourceFetch, SourceTrack
+from ..announce import tell_pipeline
 from ..items import Item
 from ..pipeline import Pipeline
 from ..redirect import source_element
@@ -20,7 +21,7 @@ from ..remotes import open_remotes
 from ..run import Run
 from ..session import Session
 from ..stages import FetchStage, TrackStage
-from .build import check_resolved, tell_pipeline
+from .build import check_resolved
 
 
 def fetch(session: Session, action: SourceFetch) -> int:

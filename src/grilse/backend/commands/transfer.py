@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ...protocol.errors import StreamError
 from ...protocol.requests import ArtifactPull, ArtifactPush, Remotes, SourcePush
+from ..announce import tell_chosen, tell_pipeline
 from ..items import Item
 from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
@@ -17,9 +18,9 @@ from ..scheduler import Stage
 from ..session import Session
 from ..single import run_task
 from ..stages import FetchStage, SourcePushStage
-from ..subjects import Subject, load_subjects
+from ..subjects import Chosen, Subject, load_subjects
 from ..transfers import TransferPull, TransferPush, transfer_items
-from .build import check_resolved, tell_pipeline
+from .build import check_resolved
 
 
 def artifact_pull(session: Session, action: ArtifactPull) -> int:
@@ -30,11 +31,11 @@ def artifact_pull(session: Session, action: ArtifactPull) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        subjects = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
-        remotes = _remotes(pipeline, action.remotes, subjects, "pull")
+        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        remotes = _remotes(pipeline, action.remotes, chosen.subjects, "pull")
         if not remotes.any_pull:
             raise StreamError("No artifact caches available for pulling artifacts")
-        _transfer(pipeline, subjects, [TransferPull(pipeline, remotes, always=True)], remotes)
+        _transfer(pipeline, chosen, [TransferPull(pipeline, remotes, required=True)], remotes)
     return 0
 
 
@@ -46,14 +47,14 @@ def artifact_push(session: Session, action: ArtifactPush) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        subjects = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
-        remotes = _remotes(pipeline, action.remotes, subjects, "push")
+        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        remotes = _remotes(pipeline, action.remotes, chosen.subjects, "push")
         if not remotes.any_push:
             raise StreamError("No artifact caches available for pushing artifacts")
         stages: list[Stage] = [TransferPush(pipeline, remotes)]
         if remotes.any_pull:
-            stages.insert(0, TransferPull(pipeline, remotes, always=False))
-        _transfer(pipeline, subjects, stages, remotes)
+            stages.insert(0, TransferPull(pipeline, remotes, required=False))
+        _transfer(pipeline, chosen, stages, remotes)
     return 0
 
 
@@ -75,14 +76,10 @@ def _needs(pipeline: Pipeline, given: Remotes) -> Callable[[Subject], list[str]]
     return needs
 
 
-def _transfer(
-    pipeline: Pipeline, subjects: Sequence[Subject], stages: Sequence[Stage], remotes: SessionRemotes
-) -> None:
-    elements = [subject.element for subject in subjects if subject.element is not None]
-    if pipeline.projects():
-        tell_pipeline(pipeline, elements, elements, remotes)
+def _transfer(pipeline: Pipeline, chosen: Chosen, stages: Sequence[Stage], remotes: SessionRemotes) -> None:
+    tell_chosen(pipeline, chosen, remotes)
     run = Run(pipeline, stages)
-    for item in transfer_items(pipeline, subjects):
+    for item in transfer_items(pipeline, chosen.subjects):
         run.scheduler.enter(item)
     run.run()
 
