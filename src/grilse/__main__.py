@@ -31,6 +31,9 @@ VALUE_OPTIONS = {
     "--cache-buildtrees": 1,
 }
 
+# Exit status when standard output cannot be written.
+UNWRITTEN = 1
+
 # Exit status after an interrupt that came before anybody listened.
 INTERRUPTED = 130
 
@@ -62,9 +65,18 @@ def main() -> int:
 
 
 def say(text: str) -> None:
-    """Write to standard output, where there is one."""
-    if sys.stdout is not None:
+    """Write to standard output, where there is one; ends the program when that cannot be done."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os._exit(UNWRITTEN)
+    except OSError as error:
+        if sys.stderr is not None:
+            sys.stderr.write(f"Standard output cannot be written: {error.strerror}\n")
+        os._exit(UNWRITTEN)
 
 
 def version_text() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -344,3 +345,23 @@ program.entry()
         [sys.executable, "-c", program], env=fake_environment(""), capture_output=True, timeout=15, check=False
     )
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("show",)])
+def test_a_result_that_cannot_be_written_is_told_of(
+    fake_environment: Callable[[str], dict[str, str]], words: tuple[str, ...]
+) -> None:
+    environment = fake_environment("""
+    from grilse.protocol.events import Output
+    def play(stage):
+        stage.start()
+        stage.send(Output(b"x" * 1000 + b"\\n"))
+        stage.end(0)
+    """)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, FAKE_FRONTEND, *words], env=environment, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Standard output cannot be written: No space left on device\n"

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 # Reason of the error when a command needs a project and there is none
 NO_PROJECT = "project-not-loaded"
+NO_PROJECT_HELP = (
+    "Run grilse in the directory of a project or below it, or say where that is: grilse --directory DIRECTORY ...\n"
+    "A new project is made by: grilse init"
+)
 
 # What bst calls the sessions of commands whose beginning and end are messages.
 SESSION_NAMES = {
@@ -129,7 +133,7 @@ class Pipeline:
         except LoadError as error:
             if error.reason != LoadErrorReason.MISSING_PROJECT_CONF.name:
                 raise
-            raise StreamError(error.message, reason=NO_PROJECT) from None
+            raise StreamError(error.message, reason=NO_PROJECT, detail=NO_PROJECT_HELP) from None
         self.strict = self.config.is_strict(project.name)
         return project
 

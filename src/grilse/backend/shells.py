@@ -118,5 +118,5 @@ def shell_ready(launch: JobLaunch, name: str) -> events.ShellReady:
         directory="/",
         element=name,
         interactive=launch.interactive,
-        title=name,
+        title=f"A shell in the sandbox of '{name}'; 'exit' leaves it.",
     )

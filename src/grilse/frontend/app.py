@@ -68,11 +68,25 @@ def _help(words: tuple[str, ...]) -> int:
         text = help_text(VOCABULARY, words)
     except KeyError:
         click.echo(f"Not a valid command: 'grilse {' '.join(words)}'", err=True)
+        near = _nearest_command(words)
+        if near:
+            click.echo(f"\n    Did you mean '{near}'?", err=True)
         return FAILED
     click.echo(text, err=True, nl=False)
     if VOCABULARY.is_group(words):
         click.echo(f"\nFor usage on a specific command: grilse help {' '.join([*words, 'COMMAND'])}", err=True)
     return 0
+
+
+def _nearest_command(words: tuple[str, ...]) -> str:
+    """The command that is spelt most like these words, or ""."""
+    import difflib
+
+    from .vocabulary import VOCABULARY
+
+    known = [" ".join(command.words) for command in VOCABULARY.commands if command.words]
+    found = difflib.get_close_matches(" ".join(words), known, 1)
+    return found[0] if found else ""
 
 
 def _completion(shell: str) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from . import grammar
 from .grammar import Argument, Command, Option
 from .help import options_of
-from .places import artifact_names, element_directory
+from .places import artifact_names, element_directory, session_names
 from .vocabulary import VOCABULARY
 
 
@@ -215,6 +215,8 @@ def _values(taker: Option | Argument, context: _Context) -> Iterator[Candidate]:
         if taker.takes == grammar.ARTIFACT or (isinstance(taker, Argument) and taker.name == "target"):
             config = _option_value((*context.extra, *context.typed), "--config", "-c")
             yield from (Candidate(name) for name in artifact_names(config, context.incomplete))
+    elif taker.takes == grammar.SESSION:
+        yield from (Candidate(name) for name in session_names())
     elif taker.takes == grammar.DIRECTORY:
         yield from paths(context.incomplete, directories_only=True)
     elif taker.takes in (grammar.PATH, grammar.MOUNT, grammar.INPUT_FILE, grammar.OUTPUT_FILE):
@@ -239,12 +241,12 @@ def paths(incomplete: str, base: str = ".", *, directories_only: bool = False) -
         head = ""
     try:
         with os.scandir(os.path.join(base, head) or ".") as entries:
-            found = sorted((head + entry.name, entry.is_dir()) for entry in entries)
+            # Of thousands of files only those that may be meant are sorted, and asked whether they are directories.
+            wanted = (entry for entry in entries if (head + entry.name).startswith(incomplete))
+            found = sorted((head + entry.name, entry.is_dir()) for entry in wanted)
     except OSError:
         return
     for name, is_directory in found:
-        if not name.startswith(incomplete):
-            continue
         if is_directory:
             yield Candidate(f"{name}/", final=False)
         elif not directories_only:

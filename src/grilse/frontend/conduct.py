@@ -16,6 +16,8 @@ from .interaction import Interaction, Manners
 from .session import Session
 from .streams import STDERR, STDIN
 
+# Seconds that the reader of a result has to take its end before the exit status is decided.
+RESULT_FLUSH = 0.5
 # Exit status of an orderly error.
 FAILED = 255
 # Exit status when nobody reads what is written to standard output.
@@ -53,6 +55,9 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
         if pages:
             _show_pages(bytes(pages), console, person)
     except GrilseError as error:
+        if console.reader_gone():
+            # The command was broken off since its result is not wanted any more.
+            return _unread(console)
         # Ours are told as the backend's are, to everybody who looks at events.
         record(error, request.invocation.events)
         for view in console.views:
@@ -64,7 +69,14 @@ def conduct(backend: BackendProcess, request: Request, console: Console) -> int:
         raise
     finally:
         person.end()
-    return READER_GONE if console.reader_gone() else status
+    console.flush(RESULT_FLUSH)
+    return _unread(console) if console.reader_gone() else status
+
+
+def _unread(console: Console) -> int:
+    if fault := console.fault():
+        console.say(f"Standard output cannot be written: {fault}\n")
+    return READER_GONE
 
 
 def _show_pages(text: bytes, console: Console, person: Interaction) -> None:

@@ -75,7 +75,8 @@ class Console:
                 self.put_result,
                 paint,
                 session=session is not None,
-                quiet=bool(main.get("quiet")),
+                # On a terminal the result alone is wanted of a command that is no session, even if it goes elsewhere.
+                quiet=bool(main.get("quiet")) or (session is None and streams.watched and not main.get("verbose")),
             )
         self.views: list[View] = [self._for_people(), *self._for_machines(parsed)]
         if session == "Build":
@@ -116,6 +117,10 @@ class Console:
     def reader_gone(self) -> bool:
         """Whether nobody reads standard output any more."""
         return self._results.broken(STDOUT)
+
+    def fault(self) -> str | None:
+        """Why standard output cannot be written, in words, if that is so and worth telling."""
+        return self._results.fault(STDOUT)
 
     def clear(self) -> None:
         """Take away what is drawn, after something went wrong."""

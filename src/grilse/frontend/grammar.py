@@ -24,6 +24,7 @@ DIRECTORY = "directory"  # need not exist, but must not be a file
 PATH = "path"
 ELEMENT = "element"
 ARTIFACT = "artifact"
+SESSION = "session"  # a past session, by the name of its log
 COMMAND = "command"
 WORDS = "words"
 REMOTE = "remote"

@@ -57,12 +57,24 @@ def parse(arguments: Sequence[str], version: str) -> Parsed:
         raise Finished(error.exit_code) from None
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and (hint := _misplaced(error)):
+            click.echo(hint, err=True)
         raise Finished(error.exit_code) from None
     except click.Abort:
         raise Finished(1) from None
     if isinstance(parsed, Parsed):
         return parsed
     raise Finished(parsed if isinstance(parsed, int) else 0)
+
+
+def _misplaced(error: click.NoSuchOption) -> str | None:
+    """What to say of an option that is one, but not of this command."""
+    words = error.ctx.command_path.split()[1:] if error.ctx is not None else []
+    program = VOCABULARY.commands[0]
+    spellings = {flag for option in program.options for flag in (*option.flags, option.off) if flag}
+    if words and error.option_name in spellings:
+        return f"It goes before the command: grilse {error.option_name} ... {' '.join(words)} ..."
+    return None
 
 
 def usage_error(parsed: Parsed, message: str) -> Finished:

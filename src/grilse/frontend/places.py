@@ -1,4 +1,4 @@
-"""Where a project's elements and the cached artifacts are, found without a YAML parser: for completion only.
+"""Where a project's elements, cached artifacts and logs of sessions are, found without a YAML parser.
 
 Knows the few lines of configuration that say so.  A file that is written in an unusual way yields fewer completions,
 never an error: the backend reads the same files properly.
@@ -9,8 +9,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+# The event log in the directory of a session.
+LOG_NAME = "events.jsonl"
 # Artifact names offered at most.
 MAX_ARTIFACTS = 5000
+
+
+def sessions_directory() -> str:
+    """Where sessions keep their logs, a directory each."""
+    from ..platform import user_cache_directory
+
+    return os.path.join(user_cache_directory(), "grilse", "sessions")
+
+
+def session_names() -> list[str]:
+    """Names of the sessions that have a log, the newest first: a name begins with the time it began at."""
+    root = sessions_directory()
+    try:
+        names = os.listdir(root)
+    except OSError:
+        return []
+    return sorted((name for name in names if os.path.isfile(os.path.join(root, name, LOG_NAME))), reverse=True)
 
 
 def element_directory(directory: str | None) -> str | None:

@@ -16,6 +16,7 @@ class Streams(NamedTuple):
 
     Attributes:
         live: standard error is a terminal that can be drawn on, and standard output does not get in the way.
+        watched: standard error is a terminal.
         interactive: somebody is there to be asked.
         colours: colours are to be used.
         json: results are wanted as a JSON document.
@@ -23,6 +24,7 @@ class Streams(NamedTuple):
     """
 
     live: bool
+    watched: bool
     interactive: bool
     colours: bool
     json: bool
@@ -38,9 +40,11 @@ def look_at_streams(main: dict[str, Any]) -> Streams:
     events = (main.get("events") or os.environ.get("GRILSE_EVENTS")) == "-"
     colours = main.get("colors")
     if colours is None:
-        colours = terminals[1] and terminals[2] and not os.environ.get("NO_COLOR")
+        dumb = os.environ.get("TERM") == "dumb"
+        colours = terminals[1] and terminals[2] and not dumb and not os.environ.get("NO_COLOR")
     return Streams(
         live=terminals[1] and prepare_terminal(STDERR),
+        watched=terminals[2],
         interactive=all(terminals) and not main.get("no_interactive"),
         colours=bool(colours),
         json=json,

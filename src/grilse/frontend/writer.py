@@ -5,6 +5,7 @@ Knows nothing of what is written.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -32,7 +33,7 @@ class Writer:
         self._on_idle = on_idle
         self._backlog = 0
         self._busy = False
-        self._broken: set[int] = set()
+        self._broken: dict[int, OSError] = {}
         self._rate = FIRST_RATE
         self._thread: threading.Thread | None = None
 
@@ -49,6 +50,11 @@ class Writer:
     def broken(self, descriptor: int) -> bool:
         """Whether nobody reads from this descriptor any more."""
         return descriptor in self._broken
+
+    def fault(self, descriptor: int) -> str | None:
+        """Why a descriptor cannot be written, in words; None when it can, or when its reader just went away."""
+        error = self._broken.get(descriptor)
+        return None if error is None or error.errno == errno.EPIPE else error.strerror or str(error)
 
     def put(self, descriptor: int, data: bytes) -> None:
         """Queue bytes for a descriptor; returns at once."""
@@ -120,8 +126,8 @@ class Writer:
                     # Somebody else made our terminal non-blocking: wait until it takes more.
                     _wait_writable(descriptor)
                     continue
-                except OSError:
-                    self._broken.add(descriptor)
+                except OSError as error:
+                    self._broken[descriptor] = error
                     continue
             view = view[written:]
             with self._condition:

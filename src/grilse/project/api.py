@@ -165,6 +165,8 @@ def find_project(directory: str, files: YamlFiles) -> tuple[str, str | None]:
         LoadError: MISSING_PROJECT_CONF, or the workspace's file is malformed.
     """
     start = current = os.path.abspath(directory)
+    if not os.path.isdir(start):
+        raise LoadError(f"There is no directory '{start}'", reason=LoadErrorReason.MISSING_PROJECT_CONF)
     while True:
         if os.path.isfile(os.path.join(current, PROJECT_FILE)):
             return current, None

@@ -21,6 +21,9 @@ from .names import check_element_name
 if TYPE_CHECKING:
     from .project import Project
 
+# Files looked at, about, to find an element that is not where it was looked for.
+_FILES_LOOKED_AT = 50_000
+
 
 class Loader:
     """Loads the elements of one project.
@@ -415,16 +418,28 @@ def _enter(element: LoadElement) -> tuple[LoadElement, Iterator[Dependency], dic
 
 
 def _nearest_file(directory: str, name: str) -> str:
-    """The element file in the same folder with the name most like `name`, or ""."""
+    """The element file in the same folder with the name most like `name`, else one of that name in another, or ""."""
     import difflib  # only needed when something is wrong
 
     folder, base = os.path.split(name)
     try:
         names = [entry for entry in os.listdir(os.path.join(directory, folder)) if entry.endswith(".bst")]
     except (OSError, ValueError):
-        return ""
-    found = difflib.get_close_matches(base, names, 1)
-    return os.path.join(folder, found[0]) if found else ""
+        names = []
+    # What all of them have in common makes none like the name.
+    end = ".bst"
+    found = difflib.get_close_matches(base.removesuffix(end), [entry.removesuffix(end) for entry in names], 1)
+    if found:
+        return os.path.join(folder, found[0] + end)
+    seen = 0
+    for path, folders, files in os.walk(directory):
+        folders.sort()
+        if base in files:
+            return os.path.relpath(os.path.join(path, base), directory)
+        seen += len(files)
+        if seen > _FILES_LOOKED_AT:
+            break
+    return ""
 
 
 def _circular(name: str, place: Node | None, detail: str | None = None) -> LoadError:

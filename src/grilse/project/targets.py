@@ -58,7 +58,7 @@ def classify_targets(names: Iterable[str], project: Project | None, *, artifacts
         raise StreamError(
             f"Invalid element names or element glob patterns were specified: {wrong}",
             reason="invalid-element-names",
-            detail="Element names and patterns of element names end in '.bst'.",
+            detail=_meant(artifact_names, project) or "Element names and patterns of element names end in '.bst'.",
         )
     unmatched: list[str] = []
     if patterns:
@@ -75,6 +75,14 @@ def classify_targets(names: Iterable[str], project: Project | None, *, artifacts
             if not found:
                 unmatched.append(pattern)
     return Targets(list(elements), list(artifact_names), list(artifact_patterns), unmatched)
+
+
+def _meant(names: Iterable[str], project: Project | None) -> str:
+    """A question when a name is that of an element but for its end, else ""."""
+    for name in names:
+        if project is not None and os.path.isfile(os.path.join(project.element_path, f"{name}.bst")):
+            return f"Did you mean '{name}.bst'?"
+    return ""
 
 
 def default_targets(project: Project, workspace_element: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from grilse import __main__ as program
 from grilse.frontend import actions, grammar
+from grilse.frontend.app import run
 from grilse.frontend.help import help_text, options_of
 from grilse.frontend.parser import Finished, parse
 from grilse.frontend.vocabulary import VOCABULARY
@@ -153,3 +154,14 @@ def test_every_command_offers_json() -> None:
     for command in COMMANDS:
         if command.words[0] not in ("audit", "help"):
             assert any(option.parameter == "output" for option in options_of(VOCABULARY, command))
+
+
+def test_an_option_in_the_wrong_place_is_told_where_it_goes(capsys: Any) -> None:
+    with pytest.raises(Finished):
+        parse(["build", "-o", "debug", "True"], "1")
+    assert "It goes before the command: grilse -o ... build ..." in capsys.readouterr().err
+
+
+def test_a_misspelt_command_that_help_is_wanted_of_is_recognised(capsys: Any) -> None:
+    assert run(["help", "artefact", "chekout"], None) == 255
+    assert "Did you mean 'artifact checkout'?" in capsys.readouterr().err

@@ -158,3 +158,11 @@ printf '<%s>' "${{COMPREPLY[@]}}"
         check=True,
     )
     assert done.stdout == "<lib.bst >"
+
+
+def test_sessions_are_offered_the_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("20260101-000000-a", "20260102-000000-b"):
+        (tmp_path / "grilse" / "sessions" / name).mkdir(parents=True)
+        (tmp_path / "grilse" / "sessions" / name / "events.jsonl").touch()
+    assert offered("grilse log show 2026") == ["20260102-000000-b ", "20260101-000000-a "]

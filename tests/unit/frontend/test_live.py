@@ -318,3 +318,76 @@ def test_a_failure_that_was_tried_again_with_success_is_none() -> None:
     assert "1 built" in end
     assert "failed" not in end
     assert "it broke" not in end
+
+
+def job(number: int, element: str, *, action: str = "build", at: float = 1.0) -> e.JobStarted:
+    return e.JobStarted(time=START + at, job=number, element=element, key="", action=action, log=None, worker=0)
+
+
+def ended(number: int, element: str, status: str, *, action: str = "build", at: float = 2.0, **more: object) -> e.Event:
+    failure = Failure(domain="ELEMENT", message="it broke") if status == "failed" else None
+    return e.JobFinished(
+        time=START + at,
+        job=number,
+        element=element,
+        key="",
+        action=action,
+        status=status,
+        seconds=at - 1,
+        failure=failure,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def test_what_comes_to_the_main_queue_is_counted_before_it_is_there() -> None:
+    stage = Stage()
+    queues = (e.QueueStatus("fetch", 24, 0, 0, 177, 201), e.QueueStatus("build", 9, 0, 0, 15, 24))
+    stage.play([e.Queues(time=START, queues=queues, running=4), job(1, "a.bst")], START + 3)
+    assert "fetch 24/201 · build 9/201" in stage.text
+
+
+def test_what_a_job_does_is_what_it_has_begun_last() -> None:
+    stage = Stage()
+
+    def text(kind: str, words: str) -> e.Text:
+        return e.Text(time=START + 1, kind=kind, text=words, job=1, element="a.bst", action="build")
+
+    outer, inner = "Staging dependencies", "Integrating sandbox"
+    stage.play([job(1, "a.bst"), text("start", outer), text("start", inner)], START + 2)
+    assert stage.text.rstrip().endswith(inner)
+    stage.play([text("success", inner)], START + 3)
+    assert stage.text.rstrip().endswith(outer)
+
+
+def test_what_we_log_ourselves_at_the_end_is_not_shown_of_a_failed_job() -> None:
+    stage = Stage()
+    tail = "make: *** [all] Error 1\n\n[00:00:01] FAILURE a.bst: Running commands\n[--:--:--] START   a.bst: Caching\n"
+    stage.play([job(1, "a.bst"), ended(1, "a.bst", "failed", log_tail=tail)], START + 3)
+    assert "│ make: *** [all] Error 1\n" in stage.text
+    assert "Running commands" not in stage.text
+
+
+def test_a_session_is_stopped_by_people_and_fails_by_itself() -> None:
+    for why, words in (("quit", "Build stopped in 4.0s: 1 failed"), ("error", "Build failed in 4.0s: 1 failed")):
+        stage = Stage()
+        events = [job(1, "a.bst"), ended(1, "a.bst", "failed"), e.Terminating(time=START + 3, why=why, running=0)]
+        stage.play([*events, e.Summary(time=START + 4, seconds=4)])
+        stage.display.finish(255)
+        assert words in stage.text
+
+
+def test_cancelled_jobs_are_counted_and_steps_of_one_element_are_one() -> None:
+    stage = Stage()
+    events = [
+        job(1, "a.bst", action="fetch"),
+        ended(1, "a.bst", "ok", action="fetch", at=4),
+        job(2, "a.bst", at=4),
+        ended(2, "a.bst", "ok", at=6),
+        job(3, "b.bst", at=6),
+        ended(3, "b.bst", "cancelled", at=7),
+    ]
+    stage.play([*events, e.Summary(time=START + 7, seconds=7)])
+    stage.display.finish(255)
+    assert "1 cancelled" in stage.text
+    assert "Slowest: a.bst 5.0s · a.bst (fetch) 3.0s" in stage.text
+    assert "Critical path: a.bst 8.0s = 8.0s" in stage.text

@@ -15,10 +15,12 @@ from grilse.protocol.errors import GrilseError
 
 from .streams import NAMES, START, build_session
 
+NEWEST = "20251010-000000-bbb"
+
 
 @pytest.fixture
 def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache directory with two sessions in it; the newer one is the recorded build."""
+    """A cache directory with three sessions in it; the second is the recorded build."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     root = tmp_path / "grilse" / "sessions"
     older = [
@@ -26,6 +28,10 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         e.Result(time=START - 99, status=0),
     ]
     newer = [*build_session(), e.Result(time=START + 56, status=255)]
+    # The newest of all, which had no jobs to run: reports are about the newest that had.
+    (root / "20251010-000000-bbb").mkdir(parents=True)
+    shown = msgspec.json.encode(older[0]) + b"\n" + msgspec.json.encode(older[1]) + b"\n"
+    (root / "20251010-000000-bbb" / "events.jsonl").write_bytes(shown.replace(b"20250101-000000-aaa", NEWEST.encode()))
     for name, events in (("20250101-000000-aaa", older), ("20251009-085320-abc123", newer)):
         (root / name).mkdir(parents=True)
         lines = [msgspec.json.encode(event) + b"\n" for event in events]
@@ -41,12 +47,18 @@ def log(capfd: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
 
 def test_sessions_are_listed_the_newest_first(sessions: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = log(capfd, "list").splitlines()
-    assert [line.split()[0] for line in lines] == ["20251009-085320-abc123", "20250101-000000-aaa"]
-    assert lines[0].endswith("56.0s   255  grilse build")
-    rows = json.loads(log(capfd, "list", "--limit", "1", "--output", "json"))["result"]
+    assert [line.split()[0] for line in lines] == [NEWEST, "20251009-085320-abc123", "20250101-000000-aaa"]
+    assert lines[1].endswith("56.0s   255  grilse build")
+    rows = json.loads(log(capfd, "list", "--limit", "2", "--output", "json"))["result"]
     assert [(row["session"], row["status"], row["command"]) for row in rows] == [
-        ("20251009-085320-abc123", 255, ["build"])
+        (NEWEST, 0, ["show", "x"]),
+        ("20251009-085320-abc123", 255, ["build"]),
     ]
+
+
+def test_the_events_of_a_session_are_the_result_for_machines(sessions: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    events = json.loads(log(capfd, "show", "--output", "json"))["result"]
+    assert events[0]["event"] == "session-started" and events[-1]["event"] == "result"
 
 
 def test_where_no_session_is_that_is_said(
@@ -62,7 +74,7 @@ def test_a_session_is_found_by_the_beginning_of_its_name_or_by_its_file(sessions
     newest = str(sessions / "20251009-085320-abc123" / "events.jsonl")
     for wanted in (None, "20251009", newest, str(sessions / "20251009-085320-abc123")):
         assert find_log(wanted) == newest
-    with pytest.raises(GrilseError, match="may be any of 2"):
+    with pytest.raises(GrilseError, match="may be any of 3"):
         find_log("2025")
     with pytest.raises(GrilseError, match="No session is called"):
         find_log("1999")
@@ -117,7 +129,9 @@ def test_a_session_that_was_cut_short_is_traced_to_its_end(sessions: Path, tmp_p
 def test_show_and_replay_show_the_lines_of_the_session(sessions: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for words in (["show"], ["replay", "--speed", "0"], ["replay", "--speed", "100000"]):
         assert run(["log", *words], None) == 0
-        text = capfd.readouterr().err
+        result, progress = capfd.readouterr()
+        # Lines that are asked for are a result; a replay at any speed is progress.
+        text = progress if "100000" in words else result
         assert "FAILURE Command 'make -j4' failed with status 2" in text
         assert "Pipeline Summary" in text
 

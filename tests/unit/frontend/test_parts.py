@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -19,6 +20,7 @@ from grilse.frontend.programs import pager_command
 from grilse.frontend.questions import answers, failure_question, interrupt_question
 from grilse.frontend.remotes import RemoteSyntaxError, check_remote
 from grilse.frontend.session_log import EventReader
+from grilse.frontend.streams import look_at_streams
 from grilse.frontend.writer import Writer
 from grilse.protocol import events as e
 from grilse.protocol.errors import GrilseError
@@ -251,3 +253,29 @@ def test_init_refuses_what_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert error.value.reason == "project-exists"
     action = init_action(parameters(project_name="p", force=True), None, interactive=False)
     assert (action.directory, action.force) == (str(tmp_path), True)
+
+
+def test_a_dumb_terminal_gets_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("grilse.frontend.streams._is_terminal", lambda descriptor: True)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not look_at_streams({}).colours
+    assert look_at_streams({"colors": True}).colours
+    monkeypatch.setenv("TERM", "xterm")
+    assert look_at_streams({}).colours
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_why_nothing_can_be_written_is_known() -> None:
+    writer = Writer()
+    full = os.open("/dev/full", os.O_WRONLY)
+    reading, writing = os.pipe()
+    os.close(reading)
+    writer.put(full, b"x")
+    writer.put(writing, b"x")
+    assert writer.flush(5)
+    assert writer.broken(full) and writer.broken(writing)
+    assert writer.fault(full) == os.strerror(errno.ENOSPC)
+    assert writer.fault(writing) is None
+    os.close(full)
+    os.close(writing)

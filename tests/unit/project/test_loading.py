@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from grilse.project.api import LoadSession
+from grilse.project.api import LoadSession, find_project
+from grilse.project.files import YamlFiles
 from grilse.project.load_element import LoadElement
 from grilse.project.selection import leave_out, select
-from grilse.protocol.errors import LoadError
+from grilse.project.targets import classify_targets
+from grilse.protocol.errors import LoadError, StreamError
 
 Open = Callable[..., LoadSession]
 Write = Callable[..., Path]
@@ -91,6 +93,27 @@ def test_a_missing_element_gets_a_near_name(write: Write, open_project: Open) ->
     with pytest.raises(LoadError) as caught:
         session.load(["sub/libary.bst"])
     assert caught.value.detail == "Did you mean 'sub/library.bst'?"
+    with pytest.raises(LoadError) as caught:
+        session.load(["library.bst"])
+    assert caught.value.detail == "Did you mean 'sub/library.bst'?"
+    # That both are elements makes no two names alike.
+    with pytest.raises(LoadError) as caught:
+        session.load(["sub/a.bst"])
+    assert caught.value.detail is None
+
+
+def test_the_end_that_a_name_lacks_is_told(write: Write, open_project: Open) -> None:
+    project = open_project(write({"project.conf": HEAD, "app.bst": "kind: manual\n"})).project
+    with pytest.raises(StreamError) as caught:
+        classify_targets(["app"], project)
+    assert caught.value.detail == "Did you mean 'app.bst'?"
+
+
+def test_a_directory_that_is_not_there_is_told_apart_from_one_without_project(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="There is no directory"):
+        find_project(str(tmp_path / "nowhere"), YamlFiles(None))
+    with pytest.raises(LoadError, match=r"Neither project\.conf"):
+        find_project("/", YamlFiles(None))
 
 
 def test_conditionals_and_includes_compose_into_the_declaration(write: Write, open_project: Open) -> None:

@@ -5,6 +5,7 @@ Knows the state of a session and how wide a line may be; nothing of when or wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ TITLES = {"Build": "Building", "Fetch": "Fetching", "Track": "Tracking", "Pull":
 
 # The action that a session is about.
 MAIN_ACTIONS = {"Build": "build", "Fetch": "fetch", "Track": "track", "Pull": "pull", "Push": "push"}
+
+# Lines that jobs write into their logs themselves, between those of the commands that they run.
+_OWN_LINE = re.compile(r"\[(--:--:--|\d\d:\d\d:\d\d)\] (START|SUCCESS|FAILURE|STATUS) ")
 
 # Seconds from which a job that only prepares for others is worth a line.
 WORTH_A_LINE = 2.0
@@ -78,11 +82,19 @@ def job_lines(event: events.JobFinished, model: Model, look: Look) -> list[str]:
     if event.failure is not None and event.failure.detail:
         lines += [f"    {line}" for line in printable(event.failure.detail).rstrip("\n").splitlines()]
     if event.log_tail and model.style.error_lines > 0:
-        tail = printable(event.log_tail).rstrip("\n").splitlines()[-model.style.error_lines :]
+        tail = _worth_showing(printable(event.log_tail).splitlines())[-model.style.error_lines :]
         lines += [f"    {paint(marks.bar, 'red')} {paint(line, 'dim')}" for line in tail]
     if event.log:
         lines.append(f"    {paint('Log:', 'red')} {printable(event.log)}")
     return lines
+
+
+def _worth_showing(tail: list[str]) -> list[str]:
+    """The end of a log without what we have written there last ourselves: it says nothing that is not said above."""
+    end = len(tail)
+    while end and (not tail[end - 1].strip() or _OWN_LINE.match(tail[end - 1])):
+        end -= 1
+    return tail[:end] or tail
 
 
 def text_lines(event: events.Text, look: Look, *, verbose: bool) -> list[str]:
@@ -135,15 +147,18 @@ def status_line(model: Model, now: float, left: float | None, look: Look) -> str
     elapsed = max(0.0, now - model.started) if model.started else 0.0
     if model.terminating:
         title = "Stopping"
-    elif not model.queues and model.spans:
-        title = next(iter(model.spans.values())).name
+    elif not model.queues and (phases := [span.name for span in model.spans.values() if span.name != session]):
+        title = phases[0]
     else:
         title = TITLES.get(session or "", look.title)
     parts = []
+    # Elements enter queues one after the other: what is in any of them will come to the last.
+    most = max((queue.total for queue in model.queues), default=0)
     for queue in model.queues:
         settled = queue.processed + queue.skipped + queue.failed
-        if queue.total and (settled < queue.total or queue.action == MAIN_ACTIONS.get(session or "")):
-            parts.append(f"{queue.action} {settled}/{queue.total}")
+        is_main = queue.action == MAIN_ACTIONS.get(session or "")
+        if queue.total and (settled < queue.total or is_main):
+            parts.append(f"{queue.action} {settled}/{most if is_main else queue.total}")
     if model.failed:
         parts.append(paint(f"{model.failed} failed", "bold", "red"))
     if model.warnings:
@@ -180,12 +195,13 @@ def job_line(job: Running, now: float, name: int, paint: Paint) -> str:
 
 def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> list[str]:
     """What the session did: counts, failures by cause, the slowest elements and the critical path."""
-    paint, marks = look.paint, look.marks
+    paint, marks, session = look.paint, look.marks, look.session
     lines = [_counts(model, seconds, look)]
     lines += _failures(model, look)
-    ran = sorted((job for job in model.done if job.seconds >= 1.0), key=lambda job: -job.seconds)
+    whole = (job for job in model.done if job.seconds >= 1.0 and job.status != "cancelled")
+    ran = sorted(whole, key=lambda job: -job.seconds)
     if len(ran) > 1:
-        slowest = [f"{printable(job.element)} {duration(job.seconds)}" for job in ran[:_SLOWEST]]
+        slowest = [_timed(job, session) for job in ran[:_SLOWEST]]
         lines.append(fit_painted(f"  {paint('Slowest:', 'cyan')} " + f" {marks.dot} ".join(slowest), columns - 1))
     path = [job for job in critical_path(model.pipeline, model.done) if job.seconds >= 0.1]
     if len(path) > 1 and sum(job.seconds for job in path) >= 2.0:
@@ -193,9 +209,18 @@ def summary_lines(model: Model, seconds: float, columns: int, look: Look) -> lis
     return lines
 
 
+def _timed(job: Done, session: str | None) -> str:
+    what = "" if job.action == MAIN_ACTIONS.get(session or "") else f" ({job.action})"
+    return f"{printable(job.element)}{what} {duration(job.seconds)}"
+
+
 def path_text(path: list[Done], arrow: str) -> str:
     """A critical path in one line; steps in the middle of a long one are left out."""
-    steps = [f"{printable(job.element)} {duration(job.seconds)}" for job in path]
+    # An element may have been fetched and then built: that is one step.
+    seconds: dict[str, float] = {}
+    for job in path:
+        seconds[job.element] = seconds.get(job.element, 0.0) + job.seconds
+    steps = [f"{printable(element)} {duration(took)}" for element, took in seconds.items()]
     if len(steps) > _STEPS:
         middle = len(steps) - _STEPS + 1
         steps = [*steps[: _STEPS // 2], f"({middle} more)", *steps[len(steps) - (_STEPS - _STEPS // 2 - 1) :]]
@@ -219,9 +244,12 @@ def _counts(model: Model, seconds: float, look: Look) -> str:
     failed = sum(queue.failed for queue in queues) or model.failed
     if failed:
         parts.append(paint(f"{failed} failed", "bold", "red"))
+    cancelled = sum(job.status == "cancelled" for job in model.done)
+    if cancelled:
+        parts.append(f"{cancelled} cancelled")
     if model.warnings:
         parts.append(paint(f"{model.warnings} warnings" if model.warnings > 1 else "1 warning", "yellow"))
-    if model.terminating:
+    if model.terminating and model.terminating != "error":
         word, colour = "stopped", "yellow"
     elif failed or model.error is not None:
         word, colour = "failed", "red"

@@ -13,7 +13,7 @@ from ...protocol.events import Event
 
 @dataclass(slots=True)
 class Running:
-    """A job that runs."""
+    """A job that runs; `steps` are the activities that it has begun and not ended, `activity` what it does now."""
 
     job: int
     element: str
@@ -24,6 +24,7 @@ class Running:
     current: int | None = None
     maximum: int | None = None
     stalled: float | None = None
+    steps: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,8 @@ class Model:
                 self._progress(event)
             case events.Text():
                 self.warnings += event.kind == "warn"
+                if event.job in self.running and not event.scheduler:
+                    self._step(self.running[event.job], event)
             case events.JobStarted():
                 self.running[event.job] = Running(event.job, event.element, event.key, event.action, event.time)
                 place = self.failing.pop((event.element, event.action), None)
@@ -146,6 +149,16 @@ class Model:
         if event.stalled is None or event.activity:
             job.activity = event.activity or job.activity
             job.current, job.maximum = event.current, event.maximum
+
+    def _step(self, job: Running, text: events.Text) -> None:
+        if text.kind == "start":
+            job.steps.append(text.text)
+        elif text.kind in ("success", "failure") and text.text in job.steps:
+            del job.steps[job.steps.index(text.text) :]
+        else:
+            return
+        job.activity = job.steps[-1] if job.steps else ""
+        job.current = job.maximum = None
 
     def _finished(self, event: events.JobFinished) -> None:
         job = self.running.pop(event.job, None)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec import to_builtins
 
 from ...protocol.errors import GrilseError
 from ...protocol.events import Error, Event, SessionStarted
@@ -17,12 +18,14 @@ from ..console import Console
 from ..display.errors import error_text
 from ..display.machine import SCHEMA
 from ..display.paint import Paint
+from ..display.plain import PlainDisplay
 from ..errors import as_event, events_file, record
 from ..parser import Parsed
+from ..places import LOG_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 from ..streams import Streams, look_at_streams
 from . import reports
-from .record import Record, find_log, read_events, read_record, session_names, sessions_directory, take, time_of_day
+from .record import Record, find_log, read_events, read_record, take, time_of_day, title_of
 from .replay import replay, show_at_once
 from .trace import trace
 
@@ -61,16 +64,25 @@ def run_log_command(parsed: Parsed) -> int:
 
 def _session_of(parsed: Parsed) -> str | None:
     # The name of the command that the session was about decides between heading and none.
-    titles = {"build": "Build", "fetch": "Fetch", "track": "Track", "pull": "Pull", "push": "Push"}
     try:
         for event in read_events(find_log(parsed.parameters["session"])):
             if isinstance(event, SessionStarted):
-                return next((titles[word] for word in event.argv if word in titles), None)
+                return title_of(event.argv)
             break
     except GrilseError:
         # Said properly when the log is read for good.
         pass
     return None
+
+
+def lines_display(console: Console, session: str | None, streams: Streams) -> PlainDisplay:
+    """A display whose lines are the command's result."""
+    return PlainDisplay(
+        lambda text: console.put_result(text.encode(errors="replace")),
+        console.put_result,
+        Paint(streams.colours),
+        session=session is not None,
+    )
 
 
 def _run(parsed: Parsed, command: str, console: Console, streams: Streams) -> int:
@@ -82,15 +94,23 @@ def _run(parsed: Parsed, command: str, console: Console, streams: Streams) -> in
     if command in ("show", "replay"):
         speed = parsed.parameters.get("speed", 0.0)
         log = read_events(path)
+        if streams.json:
+            # Whatever is shown goes to standard error.
+            _json(console, parsed, 0, [to_builtins(event) for event in log], None)
+            return 0
         # The status is about showing, which went well: a script asks for the session's with --output json.
         if speed > 0:
             return 130 if replay(log, console, speed) == 130 else 0
-        show_at_once(log, console)
+        show_at_once(log, lines_display(console, _session_of(parsed), streams))
         return 0
     if command == "trace":
         return _trace(parsed, path, console)
     report, as_text = _REPORTS[command]
-    data = report(read_record(path))
+    found = read_record(path)
+    data = report(found)
+    if parsed.parameters["session"] is None and not streams.json:
+        # Which one was chosen is worth knowing, and no part of the result.
+        console.say(f"{found.name}: {' '.join(('grilse', *found.argv))}\n")
     _result(console, parsed, streams, data, as_text(data))
     return 0
 
@@ -101,7 +121,7 @@ def sessions(limit: int) -> list[dict[str, Any]]:
     for name in session_names():
         if len(found) == limit:
             break
-        path = os.path.join(sessions_directory(), name, "events.jsonl")
+        path = os.path.join(sessions_directory(), name, LOG_NAME)
         session = Record(name, path)
         try:
             for event in _ends(path):

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ...platform import user_cache_directory
 from ...protocol import events
 from ...protocol.errors import GrilseError
 from ...protocol.events import Event
 from ..display.model import Model
+from ..places import LOG_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 
-LOG_NAME = "events.jsonl"
+_TITLES = {"fetch": "Fetch", "track": "Track", "pull": "Pull", "push": "Push"}
+# Sessions looked at, at most, to find the newest one that ran jobs.
+_LOOKED_AT = 200
 
 
 @dataclass(slots=True)
@@ -42,26 +44,12 @@ class Record:
     status: int | None = None
 
 
-def sessions_directory() -> str:
-    """Where sessions keep their logs, a directory each."""
-    return os.path.join(user_cache_directory(), "grilse", "sessions")
-
-
-def session_names() -> list[str]:
-    """Names of the sessions that have a log, the newest first: a name begins with the time it began at."""
-    root = sessions_directory()
-    try:
-        names = os.listdir(root)
-    except OSError:
-        return []
-    return sorted((name for name in names if os.path.isfile(os.path.join(root, name, LOG_NAME))), reverse=True)
-
-
 def find_log(wanted: str | None) -> str:
     """The path of a session's log.
 
     Args:
-        wanted: its name, the beginning of one that no other has, a path, or None for the newest.
+        wanted: its name, the beginning of one that no other has, a path, or None for the newest that had jobs to run
+            (``build`` and the like), or else the newest of all.
 
     Raises:
         GrilseError: there is none, or more than one.
@@ -71,7 +59,7 @@ def find_log(wanted: str | None) -> str:
     if wanted and os.path.isfile(wanted):
         return wanted
     names = session_names()
-    found = [name for name in names if name.startswith(wanted)] if wanted else names[:1]
+    found = [name for name in names if name.startswith(wanted)] if wanted else _newest(names)
     if not found:
         raise GrilseError(
             f"No session is called '{wanted}'; 'grilse log list' shows those that are kept."
@@ -87,6 +75,30 @@ def find_log(wanted: str | None) -> str:
         )
     name = wanted if wanted in found else found[0]
     return os.path.join(sessions_directory(), str(name), LOG_NAME)
+
+
+def _newest(names: list[str]) -> list[str]:
+    for name in names[:_LOOKED_AT]:
+        try:
+            with open(os.path.join(sessions_directory(), name, LOG_NAME), "rb") as file:
+                first = EventReader().decode(file.readline())
+        except OSError:
+            continue
+        if isinstance(first, events.SessionStarted) and title_of(first.argv) is not None:
+            return [name]
+    return names[:1]
+
+
+def title_of(argv: Sequence[str]) -> str | None:
+    """The name of a session, such as "Build", by its command line; None for a command that is no session."""
+    words = [word for word in argv if not word.startswith("-")]
+    # What options take comes between, so that a command is looked for rather than parsed.
+    for place, word in enumerate(words):
+        if word == "build":
+            return "Build"
+        if word in ("source", "artifact") and words[place + 1 : place + 2]:
+            return _TITLES.get(words[place + 1])
+    return None
 
 
 def read_events(path: str) -> Iterator[Event]:

@@ -12,13 +12,14 @@ from multiprocessing.connection import wait
 from ...protocol import events
 from ...protocol.events import Event
 from ..console import Console
+from ..display.plain import PlainDisplay
 
 # Seconds of the session's time within which events are shown together.
 _TOGETHER = 0.01
 
 
-def show_at_once(log: Iterable[Event], console: Console) -> int:
-    """Show everything; returns the session's exit status, 0 when it has none."""
+def show_at_once(log: Iterable[Event], display: PlainDisplay) -> None:
+    """Show everything."""
     status = 0
     batch: list[Event] = []
     for event in log:
@@ -26,11 +27,10 @@ def show_at_once(log: Iterable[Event], console: Console) -> int:
             status = event.status
         batch.append(event)
         if len(batch) >= 1000:
-            console.display.show(batch)
+            display.show(batch)
             batch = []
-    console.display.show(batch)
-    console.display.finish(status)
-    return status
+    display.show(batch)
+    display.finish(status)
 
 
 def replay(log: Iterable[Event], console: Console, speed: float) -> int:

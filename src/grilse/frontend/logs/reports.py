@@ -20,6 +20,8 @@ def what_ran(record: Record) -> Rows:
 
 def what_ran_text(rows: Rows) -> str:
     """One line for each job."""
+    if not rows:
+        return "No job ran.\n"
     return "".join(
         f"{_clock(row['start'])}  {row['seconds']: >9.2f}s  {row['action']: <11} {row['status']: <9} {row['element']}\n"
         for row in rows
@@ -34,7 +36,8 @@ def what_failed(record: Record) -> Rows:
             causes.setdefault(job.message or "the worker died", []).append(job)
     rows: Rows = [{"cause": cause, "jobs": [_job(job, record) for job in jobs]} for cause, jobs in causes.items()]
     error = record.model.error
-    if error is not None:
+    # An error of the session as a whole only says that jobs have failed, when some have.
+    if error is not None and not (rows and error.domain == "STREAM"):
         rows.append({"cause": error.message, "domain": error.domain, "reason": error.reason, "jobs": []})
     if record.model.unhandled is not None:
         bug = record.model.unhandled

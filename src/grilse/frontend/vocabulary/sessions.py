@@ -5,10 +5,13 @@ Knows nothing of how they are carried out.
 
 from __future__ import annotations
 
-from ..grammar import INTEGER, NUMBER, PATH, TEXT, Argument, Command, Option
+from ..grammar import INTEGER, NUMBER, PATH, SESSION, Argument, Command, Option
 
-_SESSION = (Argument("session", TEXT, many=False),)
-_WHICH = "SESSION is a name that 'grilse log list' shows, the beginning of one, or a file; without it, the newest."
+_SESSION = (Argument("session", SESSION, many=False),)
+_WHICH = (
+    "SESSION is a name that 'grilse log list' shows, the beginning of one, or a file; without it, the newest that had "
+    "jobs."
+)
 
 LOG_COMMANDS = (
     Command(
