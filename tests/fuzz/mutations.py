@@ -207,6 +207,7 @@ class Broken:
         for name, target in self.links.items():
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # one mutation made a file of it, another a link
             path.symlink_to(target)
 
 

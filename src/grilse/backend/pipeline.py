@@ -8,21 +8,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..plugin.surroundings import undisturbed
 from ..project.api import open_session, without_collector
 from ..project.planning import Planner
+from ..project.recall import RecalledElement
 from ..project.resolve import ResolvedElement
 from ..project.selection import leave_out, select
+from ..project.snapshot import Said
 from ..project.targets import Targets, classify_targets, default_targets
 from ..protocol import events
 from ..protocol.errors import LoadError, LoadErrorReason, StreamError
 from ..storage.store import Store
-from .states import States
+from .states import Planned, States
 
 if TYPE_CHECKING:
     from ..project.project import Project
+    from ..project.recall import Recalled
     from ..project.user_config import UserConfig
     from .backing import Backing
     from .planbook import PlanBook
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from .session import Session
     from .upkeep import Upkeep
 
+
+_P = TypeVar("_P", bound=Planned)
 
 # Reason of the error when a command needs a project and there is none
 NO_PROJECT = "project-not-loaded"
@@ -78,7 +83,11 @@ class Pipeline:
         self.strict = True
         self._project: Project | None = None
         self._states: States | None = None
-        self._excepted: list[ResolvedElement] = []
+        self._excepted: list[Any] = []
+        # What is said while loading, if that is to be kept, and in which phase (see `project.snapshot.Said`)
+        self._said: list[Said] | None = None
+        self._phase = 0
+        self._rememberable: tuple[list[str], list[str], list[ResolvedElement], list[Said]] | None = None
         self._pool: Pool | None = None
         self._book: PlanBook | None = None
         self._upkeep: Upkeep | None = None
@@ -87,9 +96,11 @@ class Pipeline:
         tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
-        self.session.reporter.text("warn", message, detail=detail)
+        self._say("warn", message, detail, None)
 
     def _say(self, kind: str, text: str, detail: str | None, element: str | None) -> None:
+        if self._said is not None:
+            self._said.append(Said(self._phase, kind, text, detail, element))
         self.session.reporter.text(kind, text, detail=detail, element=element)
 
     def _fetch_junction(self, junction: ResolvedElement) -> None:
@@ -131,9 +142,7 @@ class Pipeline:
         try:
             project = self._project = self.planner.open()
         except LoadError as error:
-            if error.reason != LoadErrorReason.MISSING_PROJECT_CONF.name:
-                raise
-            raise StreamError(error.message, reason=NO_PROJECT, detail=NO_PROJECT_HELP) from None
+            raise _without_project(error) from None
         self.strict = self.config.is_strict(project.name)
         return project
 
@@ -182,15 +191,77 @@ class Pipeline:
         with without_collector(), undisturbed():
             before = planner.session.count
             with reporter.span("Loading elements") as phase:
+                self._phase = 1
                 loaded = planner.session.load([*names, *excepted])
                 count = planner.session.count - before
                 phase.detail = f"{count} subtasks processed"
             with reporter.span("Resolving elements") as phase:
+                self._phase = 2
                 resolved = planner.resolve(loaded)
                 planner.finish(complete=complete)
                 phase.detail = f"{count} of {count} subtasks processed"
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
+
+    def recall_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> Sequence[Planned]:
+        """As `open_project` and `load_targets`, but takes what the last session found out if nothing has changed.
+
+        Only for commands that run no jobs.
+
+        Raises:
+            GrilseError: whatever is wrong.
+        """
+        self._said = []
+        if names and all(map(_is_element_name, (*names, *excepted))):
+            # What they mean does not depend on the project.
+            given = list(dict.fromkeys(names)), list(dict.fromkeys(excepted))
+        else:
+            self.open_project()
+            left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
+            given = self.targets_of(names).elements, left_out
+        recalled = self._recall(*given)
+        if recalled is not None:
+            return recalled
+        self.open_project()
+        targets = self.load_elements(*given)
+        if self.strict:
+            self._rememberable = (*given, targets + self._excepted, self._said)
+        else:
+            self.states.require(targets)
+        self._said = None
+        return targets
+
+    def _recall(self, names: list[str], excepted: list[str]) -> Sequence[Planned] | None:
+        try:
+            with without_collector(), undisturbed():
+                recalled = self.planner.recall(names, excepted)
+        except LoadError as error:
+            raise _without_project(error) from None
+        if recalled is None:
+            return None
+        reporter = self.session.reporter
+        if self._project is None:
+            self._repeat(recalled, 0)
+        count = recalled.snapshot.index.count
+        with reporter.span("Loading elements") as phase:
+            self._repeat(recalled, 1)
+            phase.detail = f"{count} subtasks processed"
+        with reporter.span("Resolving elements") as phase:
+            self._repeat(recalled, 2)
+            phase.detail = f"{count} of {count} subtasks processed"
+        targets = recalled.targets
+        self._excepted = targets[len(names) :]
+        return targets[: len(names)]
+
+    def _repeat(self, recalled: Recalled, phase: int) -> None:
+        """Say what was said in a phase of loading."""
+        for said in recalled.said(phase):
+            self.session.reporter.text(said.kind, said.text, detail=said.detail, element=said.element)
+
+    def remember_targets(self) -> None:
+        """Keep what `recall_targets` had to find out."""
+        if self._rememberable is not None:
+            self.planner.remember(*self._rememberable)
 
     def pull_missing(self, elements: Sequence[ResolvedElement], remotes: SessionRemotes) -> None:
         """Pull the artifacts that are not here, as far as remotes have them.
@@ -239,14 +310,16 @@ class Pipeline:
             self.states.require(targets)
         return targets
 
-    def select(self, targets: Sequence[ResolvedElement], deps: str) -> list[ResolvedElement]:
+    def select(self, targets: Sequence[_P], deps: str) -> list[_P]:
         """The elements that ``--deps`` asks for, dependencies before dependants, without those excepted."""
-        loaded = [target.load_element for target in targets]
+        loaded: list[Any] = [target.load_element for target in targets]
         chosen = select(loaded, deps)
         if self._excepted:
             chosen = leave_out(chosen, loaded, [element.load_element for element in self._excepted])
-        known = self.planner.resolver.known
-        return [known(element) for element in chosen]
+        return [self._planned(element) for element in chosen]
+
+    def _planned(self, element: Any) -> Any:
+        return element if isinstance(element, RecalledElement) else self.planner.resolver.known(element)
 
     @property
     def pool(self) -> Pool:
@@ -337,6 +410,18 @@ class Pipeline:
             )
         if upkeep.error is not None:
             self._warn(f"The cache could not be cleaned: {upkeep.error.message}", upkeep.error.detail)
+
+
+def _is_element_name(name: str) -> bool:
+    """Whether a word of the command line can mean nothing but one element."""
+    return name.endswith(".bst") and not set(name) & set("*?[")
+
+
+def _without_project(error: LoadError) -> LoadError | StreamError:
+    """An error of opening a project as a command that needs one says it."""
+    if error.reason != LoadErrorReason.MISSING_PROJECT_CONF.name:
+        return error
+    return StreamError(error.message, reason=NO_PROJECT, detail=NO_PROJECT_HELP)
 
 
 def tell_style(session: Session, config: UserConfig) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
-from ..project.resolve import ResolvedElement
+from ..project.recall import RecalledElement
+from ..project.resolved import ResolvedElement
 from ..storage.artifacts import Artifact, ArtifactCache
 from ..storage.closure import Presence
 from ..storage.digest import Digest
 from ..storage.sessions import guard
 from ..storage.sources import SourceCache
 from ..storage.store import Store
+
+# An element as far as states go
+Planned = ResolvedElement | RecalledElement
 
 
 class States:
@@ -48,7 +52,7 @@ class States:
         """Which blobs are here."""
         return self._presence
 
-    def artifact(self, element: ResolvedElement) -> Artifact | None:
+    def artifact(self, element: Planned) -> Artifact | None:
         """The element's artifact if it is here with all its blobs, of a build that succeeded or failed."""
         known = self._artifacts.get(id(element), _UNASKED)
         if known is not _UNASKED:
@@ -58,7 +62,7 @@ class States:
         self._artifacts[id(element)] = found
         return found
 
-    def ask_storage(self, elements: Iterable[ResolvedElement]) -> None:
+    def ask_storage(self, elements: Iterable[Planned]) -> None:
         """Find out at once what the storage service of the cache has of what is not here, if there is a service."""
         supplier = self._cache.store.supplier
         if supplier is None:
@@ -83,7 +87,7 @@ class States:
     def _guard(self) -> AbstractContextManager[None]:
         return guard(self._cache.store.cachedir) if self._guarded else nullcontext()
 
-    def _find(self, element: ResolvedElement) -> Artifact | None:
+    def _find(self, element: Planned) -> Artifact | None:
         keys = (element.strict_key,) if self._strict else (element.strict_key, element.weak_key)
         for key in keys:
             if key is None:
@@ -105,7 +109,7 @@ class States:
         self._discarded.discard(id(element))
         self.forget(element)
 
-    def lacks_tree(self, element: ResolvedElement) -> bool:
+    def lacks_tree(self, element: Planned) -> bool:
         """Whether the element's artifact was made with a build tree that is not here."""
         artifact = self.artifact(element)
         return artifact is not None and self.tree_missing(artifact)
@@ -122,7 +126,7 @@ class States:
         self._has_sources.pop(id(element), None)
         self._usable.clear()
 
-    def cached_success(self, element: ResolvedElement) -> bool:
+    def cached_success(self, element: Planned) -> bool:
         """Whether an artifact is here that can be used."""
         artifact = self.artifact(element)
         return artifact is not None and artifact.success
@@ -138,22 +142,22 @@ class States:
         with self._guard():
             return [store.read(entry.digest) for entry in artifact.logs if store.contains(entry.digest)]
 
-    def sources_cached(self, element: ResolvedElement) -> bool:
+    def sources_cached(self, element: Planned) -> bool:
         """Whether the element's sources are in the store, staged together."""
         key = element.sources_key()
         with self._guard():
             return key is not None and self._sources.is_cached(key, self._presence)
 
-    def fetch_needed(self, element: ResolvedElement) -> bool:
+    def fetch_needed(self, element: Planned) -> bool:
         """Whether a source has to be fetched before the element can be built."""
         known = self._has_sources.get(id(element))
         if known is None:
             sources = element.sources
-            known = not sources or self.sources_cached(element) or all(source._is_cached() for source in sources)
+            known = not sources or self.sources_cached(element) or element.sources_present()
             self._has_sources[id(element)] = known
         return not known
 
-    def usable(self, element: ResolvedElement) -> bool:
+    def usable(self, element: Planned) -> bool:
         """Whether the element's artifact is here, and those of all that it needs to run."""
         stack = [element]
         while stack:
@@ -171,11 +175,11 @@ class States:
             )
         return self._usable[id(element)]
 
-    def buildable(self, element: ResolvedElement) -> bool:
+    def buildable(self, element: Planned) -> bool:
         """Whether all that the element is built with is here."""
         return all(self.usable(needed) for needed in element.build_dependencies)
 
-    def state(self, element: ResolvedElement) -> str:
+    def state(self, element: Planned) -> str:
         """One of: no reference, junction, failed, cached, fetch needed, buildable, waiting."""
         if not element.is_resolved:
             return "no reference"
@@ -202,12 +206,13 @@ class States:
             if not self.cached_success(element):
                 stack += element.build_dependencies
 
-    def key(self, element: ResolvedElement) -> tuple[str | None, bool]:
+    def key(self, element: Planned) -> tuple[str | None, bool]:
         """The element's full key, None if it has none yet; and whether it is that of a strict build."""
         if self._strict:
             return element.strict_key, True
         known = id(element) in self._required or self.artifact(element) is not None
-        key = self.full_key(element) if known else None
+        # What is recalled is strict.
+        key = self.full_key(element) if known and isinstance(element, ResolvedElement) else None
         return key, key == element.strict_key
 
     def full_key(self, element: ResolvedElement) -> str | None:

@@ -103,6 +103,12 @@ class DownloadableFileSource(Source):
             )
         ]
 
+    def _presence(self) -> str | None:
+        kind, ours = type(self), DownloadableFileSource
+        if kind.is_cached is ours.is_cached and kind._get_mirror_file is ours._get_mirror_file:
+            return self._get_mirror_file()
+        return None
+
     # Not public, but used by plugins in the wild
 
     def _get_mirror_file(self, sha: str | None = None) -> str:

@@ -307,15 +307,15 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
 
     @staticmethod
     def from_plain(data: dict[str, Any], label: str = "") -> MappingNode:
-        """Make a mapping of plain data that says `label` when asked for its place.
+        """Make a mapping of plain data that says `label` when asked for its place; what `strip_node_info` undoes.
 
         Raises:
             TypeError: a value is of a type that nodes cannot hold.
         """
         if not label:
-            return _make_mapping(data, NO_FILE, 0, SYNTHETIC)
+            return _restore_mapping(data, NO_FILE, 0, SYNTHETIC)
         file = FileInfo("", "", label)
-        file.toplevel = node = _make_mapping(data, file, 0, LABELLED)
+        file.toplevel = node = _restore_mapping(data, file, 0, LABELLED)
         return node
 
     def __contains__(self, key: object) -> bool:
@@ -560,6 +560,30 @@ def _unexpected_key(node: Node, key: str, valid: list[str]) -> LoadError:
     near = difflib.get_close_matches(key, valid, 1)
     hint = f", did you mean '{near[0]}'?" if near else ""
     return _invalid(node, f"Unexpected key: {key}{hint}")
+
+
+def _restore(value: Any, file: FileInfo, line: int, column: int) -> ScalarNode | SequenceNode | MappingNode:
+    """Plain data to nodes; text stays as it is, since resolving may have put spaces at its ends."""
+    kind = type(value)
+    if kind is dict:
+        return _restore_mapping(value, file, line, column)
+    if kind is list:
+        items = [
+            ScalarNode(item, line, column, file) if type(item) is str else _restore(item, file, line, column)
+            for item in value
+        ]
+        return SequenceNode(items, line, column, file)
+    if kind is str or value is None:
+        return ScalarNode(value, line, column, file)
+    return _make(value, file, line, column)
+
+
+def _restore_mapping(value: dict[str, Any], file: FileInfo, line: int, column: int) -> MappingNode:
+    nodes = {
+        key: ScalarNode(item, line, column, file) if type(item) is str else _restore(item, file, line, column)
+        for key, item in value.items()
+    }
+    return MappingNode(nodes, line, column, file)
 
 
 def _make(value: Any, file: FileInfo, line: int, column: int) -> ScalarNode | SequenceNode | MappingNode:

@@ -18,13 +18,15 @@ class ProjectPaths:
 
     Args:
         directory: the project's directory.
+        note: is told of each path that was found sound: its directory, where that really is, its name, its mode.
     """
 
-    __slots__ = ("_real", "directory")
+    __slots__ = ("_note", "_real", "directory")
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, note: Callable[[str, str, str, int], None] | None = None) -> None:
         self.directory = os.path.realpath(directory)
         self._real: dict[str, str] = {}
+        self._note = note
 
     def check(self, node: ScalarNode, *, check_is_file: bool = False, check_is_dir: bool = False) -> str:
         """The path that `node` holds, as written.
@@ -46,7 +48,9 @@ class ProjectPaths:
             raise _refused(node, "must not begin with '..'", LoadErrorReason.PROJ_PATH_INVALID)
         if mode == 0:
             raise _refused(node, "does not exist", LoadErrorReason.MISSING_FILE)
-        if not self._inside(full):
+        parent, real, name = self._place(full)
+        resolved = os.path.join(real, name)
+        if resolved != self.directory and not resolved.startswith(os.path.join(self.directory, "")):
             raise _refused(node, "leads outside of the project directory", LoadErrorReason.PROJ_PATH_INVALID)
         if os.path.isabs(text):
             raise _refused(
@@ -56,16 +60,17 @@ class ProjectPaths:
             raise _refused(node, "is neither a file nor a directory", LoadErrorReason.PROJ_PATH_INVALID_KIND)
         _check_kind(node, mode, check_is_file, stat.S_ISREG, "regular file")
         _check_kind(node, mode, check_is_dir, stat.S_ISDIR, "directory")
+        if self._note is not None:
+            self._note(parent, real, name, mode)
         return text
 
-    def _inside(self, full: str) -> bool:
-        """Whether the thing at `full`, which is no link, really is below the project's directory."""
+    def _place(self, full: str) -> tuple[str, str, str]:
+        """The directory of the thing at `full`, which is no link, where that really is, and the name in it."""
         parent, name = os.path.split(os.path.normpath(full) if "/.." not in full else os.path.realpath(full))
         real = self._real.get(parent)
         if real is None:
             real = self._real[parent] = os.path.realpath(parent)
-        resolved = os.path.join(real, name)
-        return resolved == self.directory or resolved.startswith(os.path.join(self.directory, ""))
+        return parent, real, name
 
 
 def _check_kind(node: ScalarNode, mode: int, wanted: bool, is_kind: Callable[[int], bool], name: str) -> None:

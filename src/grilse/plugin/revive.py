@@ -1,4 +1,4 @@
-"""Makes elements of the records in a plan file: the plugin and all that it sees of its dependencies.
+"""Makes elements of records: the plugin and all that it sees of its dependencies.
 
 Must not know jobs.  Only the element that is asked for is made at once; of its dependencies only facts are read, and
 only as far as somebody asks for them.
@@ -6,11 +6,11 @@ only as far as somebody asks for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO, cast
 
-from ..protocol.records import ElementBody, ElementRecord, PlanReader, ProjectRecord, Ref
+from ..protocol.records import ElementBody, ElementRecord, PlanReader, PluginRecord, ProjectRecord, Ref, SourceRecord
 from .aliases import Aliases
 from .aliases import Mapping as AliasMapping
 from .element import DependencyConfiguration, Element
@@ -27,10 +27,21 @@ if TYPE_CHECKING:
     from .sourcemirror import SourceMirror
 
 
+class Projects(Protocol):
+    """Where a project finds those above it."""
+
+    @property
+    def host(self) -> Host:
+        """The process around plugins."""
+
+    def project(self, ref: Ref) -> RecordedProject:
+        """The project whose record is at `ref`."""
+
+
 class RecordedProject:
     """A project as its record describes it; see `host.ProjectHost`."""
 
-    def __init__(self, record: ProjectRecord, plan: Plan) -> None:
+    def __init__(self, record: ProjectRecord, plan: Projects) -> None:
         self.name = record.name
         self.directory = record.directory
         self.junction = record.junction
@@ -57,60 +68,77 @@ class RecordedProject:
         )
 
 
-class RecordedElement:
-    """What a record says of an element; see `host.ElementFacts`."""
+class RevivableElement:
+    """An element of which plain data is kept; see `host.ElementFacts`.  Derived classes know where from.
+
+    Args:
+        name, full_name: its names.
+        plugin: where its plugin comes from.
+        host: the process around plugins.
+    """
 
     __slots__ = (
         "_body",
         "_build",
         "_element",
+        "_host",
         "_node",
-        "_plan",
-        "_project",
         "_runtime",
         "cache_key",
         "full_name",
         "kind",
         "name",
-        "record",
+        "plugin",
         "strict_key",
         "weak_key",
         "workspace",
     )
 
-    def __init__(self, record: ElementRecord, plan: Plan) -> None:
-        self.record = record
-        self.name = record.name
-        self.full_name = record.full_name
-        self.kind = record.plugin.kind
-        self.workspace = record.workspace
-        self.weak_key = record.weak_key
-        self.strict_key = record.strict_key
-        self.cache_key = record.cache_key
-        self._plan = plan
+    def __init__(self, name: str, full_name: str, plugin: PluginRecord, host: Host) -> None:
+        self.name = name
+        self.full_name = full_name
+        self.kind = plugin.kind
+        self.plugin = plugin
+        self.workspace: str | None = None
+        self.weak_key: str | None = None
+        self.strict_key: str | None = None
+        self.cache_key: str | None = None
+        self._host = host
         self._body: ElementBody | None = None
-        self._build: list[RecordedElement] | None = None
-        self._runtime: list[RecordedElement] | None = None
+        self._build: Sequence[RevivableElement] | None = None
+        self._runtime: Sequence[RevivableElement] | None = None
         self._element: Element | None = None
-        self._project: RecordedProject | None = None
         self._node: MappingNode | None = None
 
     def __repr__(self) -> str:
-        return f"<RecordedElement {self.full_name}>"
+        return f"<{type(self).__name__} {self.full_name}>"
 
-    @property
-    def body(self) -> ElementBody:
-        """The heavy half of the record."""
-        if self._body is None:
-            self._body = self._plan.reader.body(self.record)
-        return self._body
+    # What derived classes know
+
+    def _read_body(self) -> ElementBody:
+        raise NotImplementedError
 
     @property
     def project(self) -> RecordedProject:
         """Its project."""
-        if self._project is None:
-            self._project = self._plan.project(self.record.project_ref)
-        return self._project
+        raise NotImplementedError
+
+    def _source_records(self) -> Sequence[SourceRecord]:
+        """The records of its sources."""
+        return self.body.sources
+
+    def _edges(self) -> Iterable[Edge]:
+        """Its direct dependencies in staging order."""
+        raise NotImplementedError
+
+    # What follows from it
+
+    @property
+    def body(self) -> ElementBody:
+        """The heavy half of what is kept."""
+        if self._body is None:
+            self._body = self._read_body()
+        return self._body
 
     @property
     def node(self) -> MappingNode:
@@ -125,17 +153,17 @@ class RecordedElement:
         return self.body.description
 
     @property
-    def build_dependencies(self) -> Sequence[RecordedElement]:
+    def build_dependencies(self) -> Sequence[RevivableElement]:
         """Direct build dependencies in staging order."""
         if self._build is None:
-            self._build = [self._plan.facts(item.ref) for item in self.record.dependencies if item.build]
+            self._build = [edge.element for edge in self._edges() if edge.build]
         return self._build
 
     @property
-    def runtime_dependencies(self) -> Sequence[RecordedElement]:
+    def runtime_dependencies(self) -> Sequence[RevivableElement]:
         """Direct runtime dependencies in staging order."""
         if self._runtime is None:
-            self._runtime = [self._plan.facts(item.ref) for item in self.record.dependencies if item.runtime]
+            self._runtime = [edge.element for edge in self._edges() if edge.runtime]
         return self._runtime
 
     @property
@@ -145,7 +173,7 @@ class RecordedElement:
 
     def plugin_class(self) -> type[Element]:
         """The class of its plugin."""
-        return cast("type[Element]", plugin_class(self.record.plugin))
+        return cast("type[Element]", plugin_class(self.plugin))
 
     def variable(self, name: str) -> str | None:
         """The value of a variable, or None."""
@@ -169,14 +197,15 @@ class RecordedElement:
             self._element = self._make()
         return self._element
 
-    def _make(self) -> Element:
-        host = self._plan.host
-        quiet = _Quiet(host)
+    def _make(self, listener: Host | None = None) -> Element:
+        """The plugin with its sources; what they say while they are made goes to `listener`, or nowhere."""
+        host = self._host
+        quiet = listener or _Quiet(host)
         place = self.node.file.displayname
         element = self.plugin_class()(self, quiet)
         element._configure(MappingNode.from_plain(self.body.config, place))
         sources = element._grilse.sources
-        for index in range(len(self.body.sources)):
+        for index in range(len(self._source_records())):
             sources.append(self._make_source(index, quiet))
         if type(element).configure_dependencies is not Element.configure_dependencies:
             element.configure_dependencies(list(self._configurations(element)))
@@ -188,8 +217,15 @@ class RecordedElement:
 
         return element
 
+    def _single_source(self, index: int, listener: Host | None = None) -> Source:
+        """One source by itself; what it says while it is made goes to `listener`, or nowhere."""
+        source = self._make_source(index, listener or _Quiet(self._host))
+        source._preflight()
+        source._grilse.host = self._host
+        return source
+
     def _make_source(self, index: int, host: Host) -> Source:
-        record = self.body.sources[index]
+        record = self._source_records()[index]
         spec = SourceSpec(
             self.name,
             index,
@@ -208,13 +244,55 @@ class RecordedElement:
         return source
 
     def _configurations(self, element: Element) -> Iterator[DependencyConfiguration]:
-        for item in self.record.dependencies:
-            if not item.build:
+        for edge in self._edges():
+            if not edge.build:
                 continue
-            proxy = cast("Element", element._proxy(self._plan.facts(item.ref)))
-            for config in item.config or (None,):
+            proxy = cast("Element", element._proxy(edge.element))
+            for config in edge.config or (None,):
                 node = None if config is None else MappingNode.from_plain(config, self.body.provenance)
-                yield DependencyConfiguration(proxy, item.path, node)
+                yield DependencyConfiguration(proxy, edge.path, node)
+
+
+class Edge(NamedTuple):
+    """A direct dependency: the element, what it is needed for, the name in the declaration and its configuration."""
+
+    element: Any
+    build: bool
+    runtime: bool
+    path: str = ""
+    config: Sequence[dict[str, Any]] | None = None
+
+
+class RecordedElement(RevivableElement):
+    """What a record of a plan says of an element."""
+
+    __slots__ = ("_plan", "_project", "record")
+
+    def __init__(self, record: ElementRecord, plan: Plan) -> None:
+        super().__init__(record.name, record.full_name, record.plugin, plan.host)
+        self.record = record
+        self.workspace = record.workspace
+        self.weak_key = record.weak_key
+        self.strict_key = record.strict_key
+        self.cache_key = record.cache_key
+        self._plan = plan
+        self._project: RecordedProject | None = None
+
+    def _read_body(self) -> ElementBody:
+        return self._plan.reader.body(self.record)
+
+    @property
+    def project(self) -> RecordedProject:
+        """Its project."""
+        if self._project is None:
+            self._project = self._plan.project(self.record.project_ref)
+        return self._project
+
+    def _edges(self) -> Iterable[Edge]:
+        facts = self._plan.facts
+        return (
+            Edge(facts(item.ref), item.build, item.runtime, item.path, item.config) for item in self.record.dependencies
+        )
 
 
 class Plan:

@@ -433,6 +433,16 @@ class Source(Plugin):
         """A host file or directory as a tree in the store, as it is now."""
         return self._grilse.host.stage_tree(path, mtimes=mtimes)
 
+    def _reads_host(self) -> bool:
+        """Of a source of ours: whether its key, or whether it works, depends on more than its configuration."""
+        return False
+
+    def _presence(self) -> str | bool | None:
+        """What tells whether the source is cached: True if it always is, the path of a file that exists if it is, or
+        None if `is_cached` must be asked.
+        """
+        return None
+
     def _alias(self) -> str | None:
         """The alias of the primary URL, if the project declares it."""
         state = self._grilse

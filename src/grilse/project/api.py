@@ -21,12 +21,13 @@ from ..protocol.errors import LoadError, LoadErrorReason
 from ..protocol.requests import Invocation
 from .context import LoadContext, LoadHost
 from .files import YamlFiles
+from .inputs import Inputs
 from .load_element import LoadElement
 from .project import PROJECT_FILE, Project
 from .sorting import sort_elements
 from .user_config import UserConfig, likely_cachedir, load_user_config
 from .workspaces import PROJECT_FILE as WORKSPACE_FILE
-from .workspaces import load_workspace_project, load_workspaces
+from .workspaces import Workspaces, load_workspace_project, load_workspaces
 
 # Below the cache directory; BuildStream does not look there.
 PARSED_CACHE: Final = os.path.join("grilse", "parsed")
@@ -41,6 +42,7 @@ class LoadSession:
         config: the user's configuration.
         files: loads YAML files.
         context: what all projects share; set by `open_project`.
+        directory: the toplevel project's directory; set by `find_project`.
         workspace_element: the element whose workspace the user is in, or None.
     """
 
@@ -50,7 +52,9 @@ class LoadSession:
         self.config = config
         self.files = files
         self.workspace_element: str | None = None
-        self._directory = directory
+        self.directory = ""
+        self._start = directory
+        self._workspaces: Workspaces | None = None
         self._environment = environment
         self._warn = warn
         self._context: LoadContext | None = None
@@ -72,17 +76,31 @@ class LoadSession:
         """The toplevel project."""
         return self.context.toplevel
 
+    def find_project(self) -> Workspaces:
+        """Find the project that the user is in, or in a workspace of, without reading it; gives its open workspaces.
+
+        Raises:
+            LoadError: MISSING_PROJECT_CONF, or what is wrong with the files that workspaces are noted in.
+        """
+        if self._workspaces is None:
+            with bounded_depth():
+                self.directory, self.workspace_element = find_project(self._start, self.files)
+                self._workspaces = load_workspaces(self.directory, self.files)
+        return self._workspaces
+
     def open_project(self, host: LoadHost | None = None) -> Project:
-        """Find the project that the user is in, or in a workspace of, and load its configuration's first pass.
+        """Find the project and load its configuration's first pass; does nothing the second time.
 
         Raises:
             LoadError: MISSING_PROJECT_CONF, or what is wrong with the configuration.
         """
-        directory, self.workspace_element = find_project(self._directory, self.files)
+        if self._context is not None:
+            return self._context.toplevel
+        workspaces = self.find_project()
         context = LoadContext(self.config, self.files, host, self._environment, self._warn)
         with without_collector(), bounded_depth():
-            context.workspaces = load_workspaces(directory, self.files)
-            project = Project(directory, context)
+            context.workspaces = workspaces
+            project = Project(self.directory, context)
         self._context = context
         return project
 
@@ -151,10 +169,11 @@ def open_session(
         LoadError: what is wrong with the configuration.
     """
     likely = likely_cachedir(invocation, environment) if cached else ""
-    files = YamlFiles(os.path.join(likely, PARSED_CACHE) if cached else None)
+    inputs = Inputs()
+    files = YamlFiles(os.path.join(likely, PARSED_CACHE) if cached else None, inputs)
     config = load_user_config(invocation, files, environment)
     if cached and config.cachedir != likely:
-        files = YamlFiles(os.path.join(config.cachedir, PARSED_CACHE))
+        files = YamlFiles(os.path.join(config.cachedir, PARSED_CACHE), inputs)
     return LoadSession(config, files, invocation.directory, environment, warn)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..plugin.node import FileInfo, MappingNode
 from ..protocol.errors import LoadError, LoadErrorReason
+from .inputs import Inputs
 from .parsed_cache import Pack, content_digest
 from .yaml_reader import MAX_BYTES, read_yaml
 
@@ -27,9 +28,11 @@ class YamlFiles:
 
     Args:
         cache_directory: where the packs of parsed files are kept, or None to parse always.
+        inputs: takes note of the files that are read.
     """
 
-    def __init__(self, cache_directory: str | None) -> None:
+    def __init__(self, cache_directory: str | None, inputs: Inputs | None = None) -> None:
+        self.inputs = inputs or Inputs()
         self._cache_directory = cache_directory
         self._packs: dict[str, Pack] = {}
         self._builtin: dict[str, MappingNode] = {}
@@ -53,11 +56,17 @@ class YamlFiles:
         """
         shortname = shortname or path
         file = FileInfo(path, shortname, displayname or shortname, project)
-        data = read_file(path)
+        try:
+            data, status = read_with_status(path)
+        except LoadError as error:
+            if error.reason == LoadErrorReason.MISSING_FILE.name:
+                self.inputs.missing(path)
+            raise
         if self._cache_directory is None:
             return read_yaml(data, file)
         pack = self._packs.get(owner) or self._open_pack(owner)
         digest = content_digest(data)
+        self.inputs.file(path, status, digest)
         root = pack.get(digest, file)
         if root is not None:
             self.reused += 1
@@ -74,6 +83,13 @@ class YamlFiles:
             root = self._builtin[path] = self.load(path, shortname, owner=owner)
         return root
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a file that would be loaded if there were."""
+        found = os.path.exists(path)
+        if not found:
+            self.inputs.missing(path)
+        return found
+
     def save(self) -> None:
         """Write what was parsed to the cache."""
         for pack in self._packs.values():
@@ -86,8 +102,21 @@ class YamlFiles:
         return pack
 
 
+def content_digest_of(path: str) -> bytes | None:
+    """The digest of a file's content as it is among the inputs, None if it cannot be read."""
+    try:
+        return content_digest(read_file(path))
+    except LoadError:
+        return None
+
+
 def read_file(path: str) -> bytes:
-    """The bytes of a regular file.
+    """The bytes of a regular file; raises as `read_with_status` does."""
+    return read_with_status(path)[0]
+
+
+def read_with_status(path: str) -> tuple[bytes, os.stat_result]:
+    """The bytes of a regular file, and its status before it was read.
 
     Raises:
         LoadError: MISSING_FILE if there is none or it cannot be read, LOADING_DIRECTORY, or INVALID_YAML if it is
@@ -109,11 +138,11 @@ def read_file(path: str) -> bytes:
             raise LoadError(f"{path} is larger than {MAX_BYTES} bytes", reason=LoadErrorReason.INVALID_YAML)
         data = os.read(descriptor, status.st_size + 1)
         if len(data) == status.st_size:
-            return data
+            return data, status
         chunks = [data]  # the file grew, or the read was cut short
         while chunks[-1]:
             chunks.append(os.read(descriptor, MAX_BYTES))
-        return b"".join(chunks)
+        return b"".join(chunks), status
     except OSError as error:
         raise _unreadable(path, error) from None
     finally:

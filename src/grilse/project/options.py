@@ -48,9 +48,13 @@ class OptionPool:
 
     Args:
         element_path: directory whose element files are the choices of an element-mask.
+
+    Attributes:
+        lists_elements: whether the names of element files count.
     """
 
     def __init__(self, element_path: str) -> None:
+        self.lists_elements = False
         self._element_path = element_path
         self._options: dict[str, Option] = {}
         self._values: dict[str, Value] = {}
@@ -89,6 +93,7 @@ class OptionPool:
         if kind == "bool":
             return Option(name, kind, (), node.get_bool("default"), variable or "")
         if kind == "element-mask":
+            self.lists_elements = True
             choices = _element_files(self._element_path)
         else:
             choices = node.get_str_list("values", [])

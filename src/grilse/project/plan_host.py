@@ -33,6 +33,7 @@ class PlanHost:
         say: sends messages.
         debug: whether debug messages are wanted.
         remember: whether digests of local files are kept for the next session.
+        note: is told of each tree whose digest was asked for: path, `mtimes`, hash and size.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PlanHost:
         *,
         debug: bool = False,
         remember: bool = True,
+        note: Callable[[str, bool, str, int], None] | None = None,
     ) -> None:
         self.debug = debug
         self.source_directory = source_directory
@@ -52,6 +54,7 @@ class PlanHost:
         self._root = root
         self._say = say
         self._remember = remember
+        self._note = note
         self._silent = 0
         self._store: Store | None = None
         self._trees: TreeDigests | None = None
@@ -108,7 +111,10 @@ class PlanHost:
             from ..storage.treedigests import TreeDigests
 
             self._trees = TreeDigests(self._cachedir if self._remember else None, self._root)
-        return self._trees.find(path, mtimes=mtimes)
+        digest = self._trees.find(path, mtimes=mtimes)
+        if self._note is not None:
+            self._note(path, mtimes, digest.hash, digest.size)
+        return digest
 
     def stage_tree(self, path: str, *, mtimes: bool = False) -> CasDirectory:
         """Put a host file or directory into the store.

@@ -11,15 +11,20 @@ Must not know commands or jobs.  `Planner` is the host of loading: it knows plug
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import platform
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..plugin.importing import keep_bytecode
 from ..protocol.errors import LoadError, LoadErrorReason
+from .api import bounded_depth
 from .plan_host import PlanHost, Say
 from .plugins import PluginFactories
 from .resolve import Resolver
 from .resolved import ResolvedElement
+from .snapshot import Said, mark_used, read_snapshot, snapshot_path
 
 if TYPE_CHECKING:
     from ..plugin.node import Node
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from .api import LoadSession
     from .load_element import LoadElement
     from .project import Project
+    from .recall import Recalled
 
 # Makes sure that the sources of a junction are cached; called with the resolved junction.
 Fetch = Callable[[ResolvedElement], None]
@@ -91,8 +97,6 @@ class Planner:
 
     def resolve(self, elements: Iterable[LoadElement]) -> list[ResolvedElement]:
         """Resolve loaded elements with everything below them; raises as `load` does."""
-        from .api import bounded_depth
-
         with bounded_depth():
             return self.resolver.resolve(elements)
 
@@ -120,19 +124,83 @@ class Planner:
     def host(self) -> PlanHost:
         """The surroundings of plugins."""
         if self._host is None:
-            config = self.session.config
-            keep_bytecode(config.cachedir)
-            self._host = PlanHost(
-                config.cachedir,
-                config.sourcedir,
-                self.session.project.real_directory,
-                self._say,
-                debug=config.debug,
-                remember=self._remember,
-            )
-            if self.supplier is not None:
-                self._host.store.supplier = self.supplier
+            keep_bytecode(self.session.config.cachedir)
+            self._host = self._make_host(self._say)
         return self._host
+
+    def _make_host(self, say: Say) -> PlanHost:
+        config = self.session.config
+        host = PlanHost(
+            config.cachedir,
+            config.sourcedir,
+            os.path.realpath(self.session.directory),
+            say,
+            debug=config.debug,
+            remember=self._remember,
+            note=self.session.files.inputs.tree,
+        )
+        if self.supplier is not None:
+            host.store.supplier = self.supplier
+        return host
+
+    # What the last session found out
+
+    def recall(self, names: Sequence[str], excepted: Sequence[str]) -> Recalled | None:
+        """What came of loading these names before, if everything is as it was then.
+
+        Raises:
+            LoadError: as `LoadSession.find_project` does.
+        """
+        path = self._snapshot_path(names, excepted)
+        snapshot = None if path is None else read_snapshot(path)
+        if path is None or snapshot is None or not self.session.config.is_strict(snapshot.index.project):
+            return None
+        from .recall import recall
+
+        heard: list[Said] = []
+        listener = self._make_host(lambda *message: heard.append(Said(2, *message)))
+        with bounded_depth():
+            recalled = recall(snapshot, self.host, listener, heard)
+        if recalled is not None:
+            mark_used(path)
+        return recalled
+
+    def remember(
+        self, names: Sequence[str], excepted: Sequence[str], targets: Sequence[ResolvedElement], said: Sequence[Said]
+    ) -> None:
+        """Keep for the next session what came of loading these names; what was said belongs to it."""
+        path = self._snapshot_path(names, excepted)
+        if path is None or not self.session.config.is_strict(self.session.project.name):
+            return
+        from .remember import remember
+
+        remember(path, self, targets, said)
+
+    def _snapshot_path(self, names: Sequence[str], excepted: Sequence[str]) -> str | None:
+        """Where the snapshot for these names is, None if there cannot be one."""
+        workspaces = self.session.find_project()
+        if len(workspaces) or not self._remember:
+            return None
+        config = self.session.config
+        return snapshot_path(
+            config.cachedir,
+            [
+                __version__,
+                sys.version,
+                sys.path,
+                platform.machine(),
+                platform.system(),
+                self.session.directory,
+                names,
+                excepted,
+                config.origin,
+                config.sourcedir,
+                config.max_jobs,
+                config.default_mirror,
+                config.options,
+                config.debug,
+            ],
+        )
 
     def close(self) -> None:
         """Keep for the next session what was found out in this one."""

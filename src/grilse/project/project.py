@@ -179,7 +179,7 @@ class Project:
         provenance: Node | None = None,
     ) -> None:
         self.directory = directory
-        self.paths = ProjectPaths(directory)
+        self.paths = ProjectPaths(directory, context.files.inputs.place)
         self.real_directory = self.paths.directory
         self.context = context
         self.junction = junction
@@ -333,6 +333,8 @@ class Project:
         context = self.context
         options = OptionPool(self.element_path)
         options.declare(config.get_mapping("options", {}))
+        if options.lists_elements:
+            context.files.inputs.repeatable = False
         if self.junction is not None:
             options.set_from_nodes(self.junction.options)
         overrides = context.config.overrides(self.name)

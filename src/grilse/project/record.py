@@ -5,7 +5,7 @@ Must not know jobs.  `plugin.revive` turns records into elements again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..plugin import keytext
 from ..plugin.node import MappingNode
@@ -36,13 +36,13 @@ def element_record(element: ResolvedElement, writer: PlanWriter, refs: dict[int,
         refs: where records stand, by `id` of element and project view; those of the dependencies must be there.
     """
     body = ElementBody(
-        config=element.config.strip_node_info(),
+        config=element.plain_config(),
         variables=element.variables(),
         environment=element.environment(),
         nocache=element.nocache,
         public=element.plain_public(),
         sandbox=element.sandbox,
-        sources=[_source(element, index, source) for index, source in enumerate(element.sources)],
+        sources=source_records(element),
         sources_key=element.sources_key(),
         provenance=str(element.node.get_provenance()),
         description=element.description,
@@ -63,7 +63,19 @@ def element_record(element: ResolvedElement, writer: PlanWriter, refs: dict[int,
     )
 
 
-def project_ref(view: ProjectView, writer: PlanWriter, refs: dict[int, Ref]) -> Ref:
+def source_records(element: ResolvedElement) -> list[SourceRecord]:
+    """The records of an element's sources."""
+    return [_source(element, index, source) for index, source in enumerate(element.sources)]
+
+
+class ProjectWriter(Protocol):
+    """Where records of projects go."""
+
+    def add(self, record: ProjectRecord) -> Ref:
+        """Keep a record; gives where it is."""
+
+
+def project_ref(view: ProjectView, writer: ProjectWriter, refs: dict[int, Ref]) -> Ref:
     """Where the record of a project stands; it is written if it has not been."""
     ref = refs.get(id(view))
     if ref is None:

@@ -54,7 +54,7 @@ def load_refs(directory: str, name: str, options: OptionPool, files: YamlFiles) 
         LoadError: INVALID_YAML, INVALID_DATA, or what is wrong with its conditionals.
     """
     path = os.path.join(directory, name)
-    if not os.path.exists(path):
+    if not files.exists(path):
         return ProjectRefs(path, Node.from_dict({}))
     root = resolve_file(files.load(path, name, owner=directory), options)
     assert_fully_composed(root)

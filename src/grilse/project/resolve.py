@@ -114,6 +114,10 @@ class Resolver:
             node, project = self._unchecked.pop()
             check_provenance(node, project.full.source_provenance_attributes.keys())
 
+    def all(self) -> list[ResolvedElement]:
+        """Every resolved element, dependencies before dependants."""
+        return list(self._resolved.values())
+
     def known(self, load_element: LoadElement) -> ResolvedElement:
         """The resolved element of one that was resolved before."""
         return self._resolved[id(load_element)]

@@ -135,6 +135,11 @@ class ResolvedElement:
         assert self._environment is not None
         return dict(self._environment.plain)
 
+    def plain_environment(self) -> dict[str, str]:
+        """The same; not to be changed."""
+        assert self._environment is not None
+        return self._environment.plain
+
     def public(self) -> MappingNode:
         """Public data as declared."""
         assert self._public is not None
@@ -153,6 +158,10 @@ class ResolvedElement:
             public.encoded = keytext.encode_text(public.plain)
         return public.encoded
 
+    def plain_config(self) -> dict[str, Any]:
+        """Its configuration as plain data."""
+        return self.config.strip_node_info()
+
     def expanded(self, node: MappingNode) -> MappingNode:
         """`node` with this element's variables replaced."""
         assert self._variables is not None
@@ -167,6 +176,14 @@ class ResolvedElement:
     def sources(self) -> list[Source]:
         """Its sources."""
         return self.element()._grilse.sources
+
+    def sources_present(self) -> bool:
+        """Whether all its sources are on this machine, each by itself.
+
+        Raises:
+            GrilseError: what a plugin says, or that it is broken.
+        """
+        return all(source._is_cached() for source in self.sources)
 
     @property
     def is_resolved(self) -> bool:

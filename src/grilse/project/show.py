@@ -10,19 +10,34 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from ..protocol.errors import StreamError
-from .load_element import LoadElement
-from .selection import build_dependencies, direct_dependencies, runtime_dependencies
+from .selection import Selectable, build_dependencies, direct_dependencies, runtime_dependencies
 from .yaml_writer import write_yaml
 
 # What stands for a key that cannot be known.
 UNKNOWN_KEY: Final = "?" * 64
 
 
+class Shown(Selectable, Protocol):
+    """What is known of an element before it is resolved."""
+
+    @property
+    def full_name(self) -> str:
+        """Its name with junctions."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+
+    @property
+    def description(self) -> str:
+        """Its description, or ""."""
+
+
 class View(Protocol):
     """An element as ``show`` sees it."""
 
     @property
-    def load_element(self) -> LoadElement:
+    def load_element(self) -> Shown:
         """Its names, kind, description and dependencies."""
 
     def key(self) -> tuple[str | None, bool]:
@@ -136,7 +151,7 @@ def _apply(spec: str, value: str, symbol: str) -> str:
         raise StreamError(f"The format of '%{{{symbol}{spec}}}' is invalid: {error}", reason="invalid-format") from None
 
 
-def _names(elements: Iterable[LoadElement]) -> str:
+def _names(elements: Iterable[Any]) -> str:
     return write_yaml([element.full_name for element in elements]).rstrip("\n")
 
 

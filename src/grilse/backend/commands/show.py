@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...project.load_element import LoadElement
-from ...project.resolve import ResolvedElement
-from ...project.show import compile_format
+from ...project.show import Shown, compile_format
 from ...protocol.requests import Show
 from ..pipeline import Pipeline
 from ..session import Session
-from ..states import States
+from ..states import Planned, States
 
 
 class ElementView:
@@ -21,12 +19,12 @@ class ElementView:
 
     __slots__ = ("_element", "_states")
 
-    def __init__(self, element: ResolvedElement, states: States) -> None:
+    def __init__(self, element: Planned, states: States) -> None:
         self._element = element
         self._states = states
 
     @property
-    def load_element(self) -> LoadElement:
+    def load_element(self) -> Shown:
         """Its names, kind, description and dependencies."""
         return self._element.load_element
 
@@ -40,7 +38,7 @@ class ElementView:
 
     def config(self) -> dict[str, Any]:
         """Its configuration."""
-        return self._element.config.strip_node_info()
+        return self._element.plain_config()
 
     def variables(self) -> dict[str, str]:
         """Its variables."""
@@ -79,8 +77,7 @@ def show(session: Session, action: Show) -> int:
         GrilseError: they cannot be loaded, or the format is wrong.
     """
     pipeline = Pipeline(session)
-    pipeline.open_project()
-    targets = pipeline.load_targets(action.targets, action.except_)
+    targets = pipeline.recall_targets(action.targets, action.except_)
     chosen = pipeline.select(targets, action.deps)
     pipeline.states.ask_storage(chosen)
     if action.order == "alpha":
@@ -92,6 +89,7 @@ def show(session: Session, action: Show) -> int:
     else:
         style = _coloured if session.request.invocation.colors else None
         session.reporter.output(form.report(views, style) + "\n")
+    pipeline.remember_targets()
     pipeline.close()
     return 0
 

@@ -32,6 +32,9 @@ class TarSource(DownloadableFileSource):
         """Make sure that there is lzip, if it is needed."""
         self.host_lzip = utils.get_host_tool("lzip") if self.url.endswith(".lz") else None
 
+    def _reads_host(self) -> bool:
+        return self.host_lzip is not None
+
     def get_unique_key(self) -> list[Any]:
         """The archive, and what is taken."""
         return [*super().get_unique_key(), self.base_dir]
