@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..project.recall import Recalled
     from ..project.user_config import UserConfig
     from .backing import Backing
+    from .leftovers import Leftovers
     from .planbook import PlanBook
     from .pool import Pool
     from .remotes import SessionRemotes
@@ -93,6 +94,7 @@ class Pipeline:
         self._upkeep: Upkeep | None = None
         self._backing: Backing | None = None
         self.planner.supplier = self.backing
+        self._leftovers: Leftovers | None = None
         tell_style(session, self.config)
 
     def _warn(self, message: str, detail: str | None = None) -> None:
@@ -330,6 +332,11 @@ class Pipeline:
             self._pool = make_pool(self)
         return self._pool
 
+    def worker_died(self, pid: int) -> None:
+        """A worker was killed: what it left is to be removed."""
+        if self._leftovers is not None:
+            self._leftovers.died(pid)
+
     @property
     def book(self) -> PlanBook:
         """The session's plan file."""
@@ -345,6 +352,7 @@ class Pipeline:
         config = self.config
         settings: dict[str, Any] = {
             "cachedir": config.cachedir,
+            "mark": self._upkeep.mark if self._upkeep is not None else "",
             "quota": config.quota,
             "reserved": config.reserved,
             "low_watermark": config.low_watermark,
@@ -372,9 +380,12 @@ class Pipeline:
 
         What the session uses of the cache is kept from now on, and the cache within its limits.
         """
+        from .leftovers import Leftovers
         from .upkeep import Upkeep, limits_of
 
         self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
+        self.session.at_abort(self._upkeep.abandon)
+        self._leftovers = Leftovers(self.config.cachedir, self.config.sourcedir, self._upkeep.mark)
         for directory in LAYOUT:
             os.makedirs(os.path.join(self.config.cachedir, directory), exist_ok=True)
         if tasks:
@@ -392,6 +403,9 @@ class Pipeline:
         """End the workers, and keep what the next session can use."""
         if self._pool is not None:
             self._pool.close()
+        if self._leftovers is not None:
+            self._leftovers.close()
+            self._leftovers = None
         if self._upkeep is not None:
             self._upkeep.close()
             self._tell_upkeep(self._upkeep)

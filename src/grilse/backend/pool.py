@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -24,7 +25,6 @@ from ..protocol.jobs import (
     JobSpec,
     Prepare,
     ReleaseJob,
-    Shutdown,
     ToWorker,
 )
 from ..protocol.requests import Hello
@@ -37,7 +37,11 @@ START_LIMIT = 60.0
 # A worker is replaced after this many jobs, or when it has grown by this many bytes: plugins may leak.
 JOBS_PER_WORKER = 500
 GROWTH_LIMIT = 300 * 1024 * 1024
-# Seconds that idle workers have to end when the session is over.
+# Seconds for which a worker is seen not to compute before its job is taken to be one that waits, for a network or for
+# what runs in a sandbox.  Only for those are there more workers than processors: others would not get anything done
+# sooner, and starting one costs a tenth of a second of processor time.
+WAITING = 0.05
+# Seconds that a worker that was killed may take to be gone.
 SHUTDOWN_LIMIT = 1.0
 WORKER_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
 
@@ -72,7 +76,19 @@ class Job:
 class Worker:
     """One worker process as the pool sees it."""
 
-    __slots__ = ("channel", "deadline", "first_memory", "job", "jobs_done", "number", "process", "state", "trusted")
+    __slots__ = (
+        "channel",
+        "computed",
+        "deadline",
+        "first_memory",
+        "job",
+        "jobs_done",
+        "number",
+        "process",
+        "state",
+        "trusted",
+        "unclean",
+    )
 
     def __init__(self, number: int, process: platform.Process, channel: Channel[ToWorker, FromWorker]) -> None:
         self.number = number
@@ -80,22 +96,27 @@ class Worker:
         self.channel = channel
         self.state = WorkerState.STARTING
         self.job: Job | None = None
+        # When it was last seen to compute, or given a job.
+        self.computed = 0.0
         self.jobs_done = 0
         self.first_memory = 0
         self.deadline: Deadline | None = None
         self.trusted = True
+        # Whether something may be left of its jobs.
+        self.unclean = False
 
 
 class Pool:
-    """Workers by demand, at most `limit` of them.
+    """Workers by demand, at most `limit`: as many as there are processors, and one more for each job that waits.
 
     Args:
         loop: watches connections, sentinels and deadlines.
         limit: how many may exist at once.
-        scratch: called with the pid of every worker that ended, to clean up what it left.
+        on_unclean: called with the pid of every worker that was killed or has died, to clean up what it left.
         grace: seconds between the polite request to stop and the kill.
         script: the worker's main.
         held: told what jobs have found the storage service of the cache to have.
+        processors: how many jobs this machine can run at once that do not wait for anything.
     """
 
     def __init__(
@@ -103,20 +124,23 @@ class Pool:
         loop: Loop,
         limit: int,
         *,
-        scratch: Callable[[int], None] | None = None,
+        on_unclean: Callable[[int], None] | None = None,
         grace: float = CANCEL_GRACE,
         script: str = WORKER_SCRIPT,
         held: Callable[[list[str]], None] | None = None,
+        processors: int | None = None,
     ) -> None:
         self._loop = loop
         self.limit = limit
-        self._scratch = scratch
+        self._on_unclean = on_unclean
         self._grace = grace
         self._numbers = 0
         self.workers: dict[int, Worker] = {}
         self._idle: list[Worker] = []
         self._script = script
         self._held = held
+        self._processors = processors or platform.cpu_count()
+        self._look_again: Deadline | None = None
 
     def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
         """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
@@ -125,15 +149,33 @@ class Pool:
             self._send(worker, Prepare(tasks=tasks))
 
     def free(self) -> int:
-        """How many more jobs `submit` takes now."""
-        busy = sum(1 for worker in self.workers.values() if worker.job is not None)
-        return self.limit - busy
+        """How many more jobs `submit` takes now; the loop turns again when that may have become more."""
+        jobless = sum(worker.job is None for worker in self.workers.values())
+        room = self.limit - len(self.workers)
+        if jobless or room <= 0:
+            return jobless
+        now = time.monotonic()
+        computing = sum(not self._waits(worker, now) for worker in self.workers.values())
+        if computing < self._processors:
+            return min(room, self._processors - computing)
+        if self._look_again is None:
+            self._look_again = self._loop.after(WAITING, self._looked)
+        return 0
+
+    def _waits(self, worker: Worker, now: float) -> bool:
+        if worker.state is WorkerState.STARTING or platform.is_computing(worker.process.pid):
+            worker.computed = now
+            return False
+        return now - worker.computed >= WAITING
+
+    def _looked(self) -> None:
+        self._look_again = None
 
     def submit(self, job: Job) -> int:
         """Give a job to an idle worker, or to a new one; returns the worker's number.
 
         Raises:
-            RuntimeError: all workers are busy (see `free`).
+            RuntimeError: all workers are busy.
         """
         if self._idle:
             worker = self._idle.pop()
@@ -143,6 +185,7 @@ class Pool:
                 or self._spawn_checked()
             )
         worker.job = job
+        worker.computed = time.monotonic()
         if worker.state is WorkerState.IDLE:
             worker.state = WorkerState.BUSY
         # A starting worker finds the job in its channel after its hello.
@@ -183,18 +226,14 @@ class Pool:
         return [worker.process.pid for worker in self.workers.values() if worker.job is not None]
 
     def close(self) -> None:
-        """End all workers: idle ones by request, whatever still runs after a moment by force."""
+        """End all workers: at once, as those without a job have nothing to lose, and those with one are not wanted."""
         for worker in list(self.workers.values()):
             if worker.job is None:
-                self._send(worker, Shutdown())
-                worker.channel.close()
-                self._loop.forget(worker.channel.connection)
+                worker.process.kill()
             else:
                 self._kill(worker)
         for worker in list(self.workers.values()):
-            if worker.process.wait(SHUTDOWN_LIMIT) is None:
-                self._kill(worker)
-                worker.process.wait(SHUTDOWN_LIMIT)
+            worker.process.wait(SHUTDOWN_LIMIT)
             self._bury(worker)
 
     def _worker_of(self, job_number: int) -> Worker | None:
@@ -244,6 +283,7 @@ class Pool:
         if isinstance(message, Hello):
             if worker.deadline is not None:
                 worker.deadline.cancel()
+            worker.computed = time.monotonic()
             self._settle(worker)
         elif isinstance(message, JobResult):
             self._on_result(worker, message)
@@ -267,7 +307,8 @@ class Pool:
             worker.first_memory = result.memory
         grown = result.memory - worker.first_memory > GROWTH_LIMIT
         cancelled = worker.state is WorkerState.CANCELLING
-        if cancelled or not result.reusable or grown or worker.jobs_done >= JOBS_PER_WORKER:
+        worker.unclean = cancelled or not result.reusable
+        if worker.unclean or grown or worker.jobs_done >= JOBS_PER_WORKER:
             self._retire(worker)
         else:
             worker.state = WorkerState.IDLE
@@ -290,6 +331,7 @@ class Pool:
         self._bury(worker)
 
     def _kill(self, worker: Worker) -> None:
+        worker.unclean = True
         platform.kill_tree(worker.process.pid)
 
     def _on_end(self, worker: Worker) -> None:
@@ -302,6 +344,7 @@ class Pool:
                 break
             if isinstance(message, JobResult) and before is not None:
                 worker.job = None
+                worker.unclean = True
                 self._bury(worker)
                 self._deliver(before, message)
                 return
@@ -310,6 +353,7 @@ class Pool:
         status = worker.process.poll()
         job = worker.job
         worker.job = None
+        worker.unclean = True
         self._bury(worker)
         if job is not None:
             job.on_lost(_describe(status))
@@ -329,8 +373,8 @@ class Pool:
         worker.channel.close()
         worker.process.close()
         platform.kill_orphans([other.process.pid for other in self.workers.values()])
-        if self._scratch is not None:
-            self._scratch(worker.process.pid)
+        if worker.unclean and self._on_unclean is not None:
+            self._on_unclean(worker.process.pid)
 
 
 def _describe(status: int | None) -> str:

@@ -135,7 +135,8 @@ def make_pool(pipeline: Pipeline) -> Pool:
     """The session's pool: as many workers as jobs may run at once."""
     config = pipeline.config
     held = pipeline.backing.learn if pipeline.backing is not None else None
-    return Pool(pipeline.session.loop, config.fetchers + config.builders + config.pushers, held=held)
+    limit = config.fetchers + config.builders + config.pushers
+    return Pool(pipeline.session.loop, limit, on_unclean=pipeline.worker_died, held=held)
 
 
 def prestart_count(pipeline: Pipeline) -> int:

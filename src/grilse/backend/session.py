@@ -9,6 +9,7 @@ import faulthandler
 import os
 import secrets
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from .. import __version__, platform
@@ -62,6 +63,7 @@ class Session:
         self.loop.before_sleep(log.flush)
         self._channel = channel
         self._ended = False
+        self._at_abort: list[Callable[[], None]] = []
         self.reporter.emit(
             SessionStarted(
                 time=time.time(),
@@ -73,11 +75,17 @@ class Session:
         )
         self.control = Control(channel, self.abort)
 
+    def at_abort(self, callback: Callable[[], None]) -> None:
+        """Have something done, in whatever thread, before the process ends in the middle of its work."""
+        self._at_abort.append(callback)
+
     def abort(self) -> None:
         """End the session at once, from any thread, while no job has been scheduled yet."""
         self.reporter.emit(Terminating(time=time.time(), why="terminate", running=0))
         self.finish(STATUS_ERROR)
         platform.kill_tree(os.getpid(), spare_root=True)
+        for callback in self._at_abort:
+            callback()
         os._exit(STATUS_ERROR)
 
     def finish(self, status: int) -> None:

@@ -66,6 +66,15 @@ class Upkeep:
         if removed is not None:
             self.removed.append(removed)
 
+    @property
+    def mark(self) -> str:
+        """The name of the mark: whose temporary files are whose."""
+        return self._keeper.mark
+
+    def abandon(self) -> None:
+        """Remove the mark, from any thread: the process is about to end."""
+        self._keeper.abandon()
+
     def close(self) -> None:
         """Stop; an expiry that is under way is waited for, which takes seconds at most."""
         self._stop.set()

@@ -352,3 +352,13 @@ def cpu_count() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:
         return os.cpu_count() or 1
+
+
+def is_computing(pid: int) -> bool:
+    """Whether the main thread of a process runs, or would if a processor were free; False where nobody says."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name before the state is in brackets, and may hold any character.
+            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
+    except OSError:
+        return False

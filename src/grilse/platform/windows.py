@@ -205,3 +205,8 @@ def user_config_directory() -> str:
 def cpu_count() -> int:
     """How many processors there are."""
     return os.cpu_count() or 1
+
+
+def is_computing(pid: int) -> bool:
+    """Whether the main thread of a process runs, or would if a processor were free; here nobody says."""
+    return False

@@ -369,9 +369,12 @@ class Source(Plugin):
     @contextmanager
     def tempdir(self) -> Iterator[str]:
         """A temporary directory on the file system of the mirror directory, removed after the block."""
-        from . import utils
+        from ..sandbox.scratch import DOWNLOADS, Scratch
+        from .utils import get_umask
 
-        with utils._tempdir(dir=self.get_mirror_directory()) as directory:
+        with Scratch(self.get_mirror_directory(), DOWNLOADS) as directory:
+            # What is in it, or the directory itself, may be given another name: with the mode that directories have.
+            os.chmod(directory, 0o777 & ~get_umask())
             yield directory
 
     def is_resolved(self) -> bool:

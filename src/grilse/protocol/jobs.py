@@ -48,10 +48,6 @@ class CancelJob(Message, frozen=True, kw_only=True):
     job: int
 
 
-class Shutdown(Message, frozen=True, kw_only=True):
-    """End when idle."""
-
-
 class Prepare(Message, frozen=True, kw_only=True):
     """Import ahead of the first job what these tasks need."""
 
@@ -65,7 +61,7 @@ class ReleaseJob(Message, frozen=True, kw_only=True):
     status: int
 
 
-ToWorker = JobSpec | CancelJob | Shutdown | Prepare | ReleaseJob
+ToWorker = JobSpec | CancelJob | Prepare | ReleaseJob
 
 
 class JobMessage(Message, frozen=True, kw_only=True):

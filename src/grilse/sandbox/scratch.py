@@ -1,4 +1,4 @@
-"""Scratch directories of running sandboxes, each owned by whoever holds its lock, swept when nobody does.
+"""Scratch directories of jobs and their sandboxes, each owned by whoever holds its lock, swept when nobody does.
 
 Knows nothing of what is put into them.  A lock is a file beside the directory (``NAME.lock``) with a shared `flock` on
 it, which the kernel drops when the last holder dies, however it dies; so no process ids have to be believed.
@@ -7,6 +7,7 @@ it, which the kernel drops when the last holder dies, however it dies; so no pro
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Callable
@@ -15,10 +16,19 @@ from typing import Any
 from grilse.platform.files import lock, try_lock
 
 _SUFFIX = ".lock"
+# What the names of those begin with that sources stage into, and that they download into: the first are in
+# ``cachedir/build``, the others beside what was downloaded.
+SOURCES, DOWNLOADS = "grilse-source-", "grilse-tmp-"
+# What a name consists of after its prefix: the process that made it, and what nobody guesses.
+_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
 
 class Scratch:
     """A scratch directory that is ours until `close`.
+
+    Args:
+        parent: where it is made.
+        prefix: what its name begins with; where others have files too, it tells ours from theirs.
 
     Attributes:
         path: the directory.
@@ -27,16 +37,20 @@ class Scratch:
 
     __slots__ = ("_descriptor", "lock_path", "path")
 
-    def __init__(self, parent: str) -> None:
+    def __init__(self, parent: str, prefix: str = "") -> None:
         """Make a new directory below `parent`, and sweep what dead owners left there.
 
         Raises:
             OSError: it cannot be made.
         """
-        ensure_private(parent)
-        sweep(parent)
+        if prefix:
+            # Others have files there, too: their directory stays as it is.
+            os.makedirs(parent, exist_ok=True)
+        else:
+            ensure_private(parent)
+        sweep(parent, prefix)
         while True:
-            self.path = os.path.join(parent, f"{os.getpid()}-{os.urandom(4).hex()}")
+            self.path = os.path.join(parent, f"{prefix}{os.getpid()}-{os.urandom(4).hex()}")
             self.lock_path = self.path + _SUFFIX
             self._descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             lock(self._descriptor, shared=True)
@@ -55,15 +69,26 @@ class Scratch:
         if self._descriptor < 0:
             return
         remove_tree(self.path)
+        descriptor, self._descriptor = self._descriptor, -1
         try:
             os.unlink(self.lock_path)
         except FileNotFoundError:
             pass
-        os.close(self._descriptor)
-        self._descriptor = -1
+        except PermissionError:
+            # Some systems remove nothing that is open.
+            os.close(descriptor)
+            os.unlink(self.lock_path)
+            return
+        os.close(descriptor)
+
+    def __enter__(self) -> str:
+        return self.path
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
-def sweep(parent: str) -> int:
+def sweep(parent: str, prefix: str = "") -> int:
     """Remove the scratch directories below `parent` whose owners are all dead; returns how many."""
     swept = 0
     try:
@@ -71,7 +96,8 @@ def sweep(parent: str) -> int:
     except FileNotFoundError:
         return 0
     for name in names:
-        if not name.endswith(_SUFFIX):
+        middle = name.removeprefix(prefix).removesuffix(_SUFFIX)
+        if not _NAME.fullmatch(middle) or name != f"{prefix}{middle}{_SUFFIX}":
             continue
         path = os.path.join(parent, name)
         try:

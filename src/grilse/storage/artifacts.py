@@ -371,10 +371,11 @@ class ArtifactCache:
             CasError: it cannot be written, or there is no room for it (reason ``cache-too-full``).
         """
         self.store.admit()
-        strong = _checked(artifact_name(project, element, artifact.strong_key))
-        refs.write_ref(self.base, strong, encode_artifact(artifact))
+        # The strong one last: a strict build that is killed in between makes both anew, others take the weak one.
+        weak = _checked(artifact_name(project, element, artifact.weak_key))
+        refs.write_ref(self.base, weak, encode_artifact(artifact))
         if artifact.weak_key != artifact.strong_key:
-            refs.link_ref(self.base, strong, _checked(artifact_name(project, element, artifact.weak_key)))
+            refs.link_ref(self.base, weak, _checked(artifact_name(project, element, artifact.strong_key)))
 
     def link(self, project: str, element: str, key: str, other: str) -> None:
         """Make the artifact known by `key` known by `other`, too; without effect if the two are the same.

@@ -14,13 +14,14 @@ and when it is exceeded the cache is brought down to ``low-watermark`` of it.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 
 from grilse.platform.files import free_space
 from grilse.storage import refs
 from grilse.storage.census import Blob, Progress, Reach, Record, Uses, blobs, record_base, records
-from grilse.storage.sessions import Session, bst_sessions, guard, oldest_start
+from grilse.storage.sessions import Session, bst_sessions, guard, marks, oldest_start
 from grilse.storage.store import TMP_PREFIX, Store, cas_error
 
 # Blobs removed while the guard is held once: some tens of milliseconds.
@@ -28,6 +29,9 @@ _BATCH = 1000
 
 # A temporary file as old as this was left by somebody who was killed.
 STALE = 24 * 3600.0  # seconds
+
+# Names by `temporary_prefix`: a process, then a mark.
+_OWNED = re.compile(rf"{TMP_PREFIX}([0-9]+)-([0-9]+-[0-9a-f]{{8}})-")
 
 _NANO = 1_000_000_000
 
@@ -323,6 +327,37 @@ def remove_stale(store: Store) -> int:
     except OSError as error:
         raise cas_error(error, f"clean '{store.tmpdir}'") from error
     return freed
+
+
+def remove_orphans(cachedir: str, dead: tuple[int, str] | None = None) -> int:
+    """Remove the temporary files of sessions whose mark is gone; returns how many.
+
+    Args:
+        cachedir: bst's ``cachedir``.
+        dead: process id and mark of a process that has died: its files only.
+    """
+    directory = os.path.join(cachedir, "cas", "tmp")
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return 0
+    # After the names, as a session is marked before it writes.
+    present = marks(cachedir)
+    count = 0
+    for name in names:
+        found = _OWNED.match(name)
+        if found is None:
+            continue
+        alive = found[2] in present if dead is None else (int(found[1]), found[2]) != dead
+        if alive:
+            continue
+        try:
+            os.unlink(os.path.join(directory, name))
+            count += 1
+        except OSError:
+            # Somebody else was faster, or it goes with the next expiry.
+            continue
+    return count
 
 
 def _existing(path: str) -> str:

@@ -55,6 +55,15 @@ class Keeper:
         self._casds: set[str] = set()
         self._marked: Uses = {}
 
+    @property
+    def mark(self) -> str:
+        """The name of the mark of the use."""
+        return self._session.mark
+
+    def abandon(self) -> None:
+        """Remove the mark of the use, from any thread: the process is about to end."""
+        self._session.abandon()
+
     def tend(self, *, full: bool = False) -> Removed | None:
         """Make room if the limits are exceeded; returns what was removed, or None if there was room.
 

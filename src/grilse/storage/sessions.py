@@ -53,6 +53,18 @@ class Session:
         except OSError as error:
             raise cas_error(error, f"mark the use of the cache directory '{cachedir}'") from error
 
+    @property
+    def mark(self) -> str:
+        """The name of the mark: by it what is left of a session is known to be of a dead one, see `marks`."""
+        return os.path.basename(self._path)
+
+    def abandon(self) -> None:
+        """Remove the mark, from any thread: the process is about to end."""
+        try:
+            os.unlink(self._path)
+        except OSError:
+            pass
+
     def close(self) -> None:
         """End the use."""
         if self._descriptor >= 0:
@@ -106,6 +118,38 @@ def oldest_start(cachedir: str, *, but: Session | None = None) -> float | None:
     """
     starts = [*_own_starts(cachedir, but), *bst_sessions(cachedir).values()]
     return min(starts) - MARGIN if starts else None
+
+
+def remove_dead_marks(cachedir: str) -> None:
+    """Remove the marks of sessions of ours that were killed.
+
+    Raises:
+        OSError: the cache directory cannot be written to.
+    """
+    directory = os.path.join(cachedir, "grilse", "sessions")
+    # Whoever makes a mark holds the guard until it is locked.
+    with guard(cachedir, exclusive=True):
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            try:
+                descriptor = os.open(path, os.O_RDWR)
+            except FileNotFoundError:
+                continue
+            try:
+                if try_lock(descriptor):
+                    os.unlink(path)
+            except FileNotFoundError:
+                continue
+            finally:
+                os.close(descriptor)
+
+
+def marks(cachedir: str) -> frozenset[str]:
+    """The names of the marks that there are."""
+    try:
+        return frozenset(os.listdir(os.path.join(cachedir, "grilse", "sessions")))
+    except OSError:
+        return frozenset()
 
 
 def _own_starts(cachedir: str, but: Session | None) -> Iterator[float]:

@@ -80,6 +80,11 @@ class Incoming:
         return Digest(self._hash.hexdigest(), self.size)
 
 
+def temporary_prefix(pid: int, owner: str) -> str:
+    """What the names of the temporary files of a process begin with in a session; see `expiry.remove_orphans`."""
+    return f"{TMP_PREFIX}{pid}-{owner}-" if owner else f"{TMP_PREFIX}{pid}-"
+
+
 class Supplier(Protocol):
     """Brings blobs into a store that are somewhere else, for instance the outputs of a build on another machine."""
 
@@ -129,6 +134,7 @@ class Store:
         cachedir: bst's ``cachedir``; the store is its ``cas`` directory.
         since: a blob that was last used before this moment (seconds since the epoch; now if None) is marked when it is
             used again, others are recent enough.
+        owner: the mark of the session it is used in (see `sessions`): its temporary files are garbage without that.
 
     Attributes:
         written: bytes of blobs written since this was last set to zero; roughly, when several threads write.
@@ -136,14 +142,14 @@ class Store:
         supplier: brings blobs that are read and not here, or None.  What the store says is here is here without it.
     """
 
-    def __init__(self, cachedir: str, *, since: float | None = None) -> None:
+    def __init__(self, cachedir: str, *, since: float | None = None, owner: str = "") -> None:
         self.cachedir = cachedir
         self.supplier: Supplier | None = None
         self.admission: Gate | None = None
         self.written = 0
         self.objects = os.path.join(cachedir, "cas", "objects")
         self.tmpdir = os.path.join(cachedir, "cas", "tmp")
-        self._prefix = os.path.join(self.tmpdir, f"{TMP_PREFIX}{os.getpid()}-{os.urandom(4).hex()}-")
+        self._prefix = os.path.join(self.tmpdir, f"{temporary_prefix(os.getpid(), owner)}{os.urandom(4).hex()}-")
         self._counter = itertools.count()
         self._prepared = False
         # Whether this process's umask takes bits of BLOB_MODE away; the first file that is written shows it.

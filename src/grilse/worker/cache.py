@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..storage.admission import Admission
 from ..storage.expiry import Limits
+from ..storage.sessions import marks
 from ..storage.store import Store
 from .context import JobContext
 from .exchange import storage_supplier
@@ -14,7 +15,9 @@ from .exchange import storage_supplier
 
 def store_of(job: JobContext) -> Store:
     """A new store object for a job, supplied from the cache's storage service if there is one."""
-    store = Store(job.settings("cachedir"))
+    cachedir, mark = job.settings("cachedir"), job.settings("mark", "")
+    # A job that is replayed was told of a session that is over.
+    store = Store(cachedir, owner=mark if mark in marks(cachedir) else "")
 
     def relieve() -> None:
         from ..sandbox.trees import drop_trees

@@ -65,10 +65,8 @@ class _Server:
                     platform.interrupt_main_thread()
             elif isinstance(message, JobSpec | Prepare):
                 self._inbox.put(message)
-            elif isinstance(message, ReleaseJob):
-                self._released.put(message)
             else:
-                self._inbox.put(None)
+                self._released.put(message)
 
     def _on_backend_gone(self) -> None:
         self._inbox.put(None)

@@ -7,7 +7,6 @@ that does not depend on those before it is kept on its own; all of an element's 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from ..plugin.fetching import fetch, track
 from ..plugin.node import MappingNode
 from ..plugin.types import is_plain
 from ..protocol.records import ElementBody
+from ..sandbox.scratch import SOURCES, Scratch
 from ..storage.capture import capture_tree
 from ..storage.checkout import export_tree
 from ..storage.digest import Digest
@@ -208,9 +208,7 @@ class ElementSources:
 
     @contextmanager
     def _scratch(self) -> Iterator[str]:
-        base = os.path.join(self._store.cachedir, "build")
-        os.makedirs(base, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="grilse-source-", dir=base, ignore_cleanup_errors=True) as scratch:
+        with Scratch(os.path.join(self._store.cachedir, "build"), SOURCES) as scratch:
             # What a source unpacks may have modes that keep its owner out, so the tree has a directory of its own.
             inner = os.path.join(scratch, "tree")
             os.mkdir(inner)

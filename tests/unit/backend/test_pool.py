@@ -25,7 +25,8 @@ class Bench:
 
     def __init__(self, limit: int = 2, grace: float = 0.3) -> None:
         self.loop = Loop()
-        self.pool = Pool(self.loop, limit, grace=grace, script=SCRIPT)
+        self.unclean: list[int] = []
+        self.pool = Pool(self.loop, limit, grace=grace, script=SCRIPT, on_unclean=self.unclean.append, processors=limit)
         self.results: dict[int, JobResult] = {}
         self.lost: dict[int, str] = {}
         self.messages: list[JobMessage | JobActivity] = []
@@ -147,6 +148,36 @@ def test_a_worker_that_cannot_start_loses_its_job(bench: Bench, kind: str, monke
     monkeypatch.setenv("BAD_WORKER", kind)
     bench.submit(1, "ok")
     bench.until(lambda: 1 in bench.lost)
+
+
+def test_a_job_that_waits_makes_room_for_another_worker_and_one_that_computes_does_not(bench: Bench) -> None:
+    bench.pool.close()
+    bench.pool = Pool(bench.loop, 3, grace=0.3, script=SCRIPT, processors=1)
+    bench.submit(1, "computes")
+    assert bench.pool.free() == 0
+    bench.until(lambda: bench.messages)
+    for _ in range(5):
+        assert bench.pool.free() == 0
+        bench.loop.turn()
+    bench.pool.cancel(1)
+    bench.until(lambda: 1 in bench.results)
+    bench.submit(2, "deaf")
+    bench.until(lambda: bench.pool.free() == 1)
+
+
+def test_it_is_told_of_workers_that_may_have_left_something_and_of_no_others(bench: Bench) -> None:
+    bench.submit(1, "ok")
+    bench.until(lambda: 1 in bench.results)
+    assert bench.unclean == []
+    bench.submit(2, "killed")
+    killed = bench.pool.busy_pids()
+    bench.until(lambda: 2 in bench.lost)
+    bench.submit(3, "polite")
+    killed += bench.pool.busy_pids()
+    bench.until(lambda: any(worker.state.value == "busy" for worker in bench.pool.workers.values()))
+    bench.pool.cancel(3)
+    bench.until(lambda: 3 in bench.results)
+    assert bench.unclean == killed
 
 
 def test_an_unclean_worker_is_replaced(bench: Bench) -> None:
