@@ -17,30 +17,41 @@ BUFFER_LIMIT = 64 * 1024
 
 
 class EventLog:
-    """Appends events to the session's log and to a file the user named; both may be missing.
+    """Appends events to the session's log, which is left out if it cannot be opened, and to a file the user named.
 
     Args:
-        path: the session's log, or None when there is none.
-        copy: further file to append to (``--events``), or None.
+        path: the session's log.
 
-    Raises:
-        OSError: `copy` cannot be opened (the session's own log is simply left out then).
+    Attributes:
+        path: the session's log, or None when there is none (any more).
+        size: bytes of it, those that are not written yet included.
+        copy_lost: whether the user's file could not be written to, and therefore lacks events.
     """
 
-    def __init__(self, path: str | None, copy: str | None) -> None:
+    def __init__(self, path: str) -> None:
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.Lock()
         self._pending = bytearray()
         self._log = -1
-        self._copy = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666) if copy else -1
+        self._copy = -1
         self.path: str | None = None
-        if path is not None:
-            try:
-                self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-                self.path = path
-            except OSError:
-                pass
         self.size = 0
+        self.copy_lost = False
+        try:
+            self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self.path = path
+        except OSError:
+            # Events go to the frontend only, which is told so.
+            pass
+
+    def copy_to(self, path: str) -> None:
+        """Append to a further file (``--events``) what is not written yet: everything, before the first `flush`.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        with self._lock:
+            self._copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
     def append(self, event: Event) -> tuple[int, int]:
         """Add one event; returns the byte range of its line in the log."""
@@ -68,8 +79,10 @@ class EventLog:
             os.close(self._log)
             self._log = -1
             self.path = None
-        if self._copy >= 0:
-            _write_all(self._copy, data)
+        if self._copy >= 0 and not _write_all(self._copy, data):
+            os.close(self._copy)
+            self._copy = -1
+            self.copy_lost = True
 
     def close(self) -> None:
         """Flush and close both files."""

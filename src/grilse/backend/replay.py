@@ -38,12 +38,15 @@ def load_job(path: str, plan: str) -> JobSpec:
     try:
         with open(path, "rb") as file:
             saved = msgspec.msgpack.decode(file.read(), type=ReplayFile)
-        with open(plan, "wb") as file:
-            file.write(saved.plan)
     except OSError as error:
         raise GrilseError(f"cannot read the job '{path}': {error.strerror}", domain=ErrorDomain.APP) from error
     except msgspec.DecodeError as error:
         raise GrilseError(
             f"'{path}' is not a saved job of this version: {error}", domain=ErrorDomain.APP, reason="bad-job-file"
         ) from error
+    try:
+        with open(plan, "wb") as file:
+            file.write(saved.plan)
+    except OSError as error:
+        raise GrilseError(f"cannot write the job's plan '{plan}': {error.strerror}", domain=ErrorDomain.APP) from error
     return msgspec.structs.replace(saved.spec, plan=plan)

@@ -56,7 +56,7 @@ class Session:
         # Held until this process ends.
         self._claim = claim_session(self.directory)
         self.trail = Trail(os.path.join(self.directory, TRAIL))
-        log = EventLog(os.path.join(self.directory, LOG_NAME), _absolute(request))
+        log = EventLog(os.path.join(self.directory, LOG_NAME))
         self.outbox = Outbox(events, log)
         self.reporter = Reporter(log, self.outbox, self.clock)
         self.loop = Loop()
@@ -79,6 +79,24 @@ class Session:
         """Have something done, in whatever thread, before the process ends in the middle of its work."""
         self._at_abort.append(callback)
 
+    def copy_events(self) -> None:
+        """Append the session's events to the file that the user named, if there is one.
+
+        Raises:
+            GrilseError: ``events-file``: it cannot be opened.
+        """
+        path = _events_file(self.request)
+        if path is None:
+            return
+        try:
+            self.reporter.log.copy_to(path)
+        except OSError as error:
+            raise GrilseError(
+                f"Events cannot be written to '{path}': {error.strerror}",
+                reason="events-file",
+                detail="The file is named by --events or the environment variable GRILSE_EVENTS.",
+            ) from error
+
     def abort(self) -> None:
         """End the session at once, from any thread, while no job has been scheduled yet."""
         self.reporter.emit(Terminating(time=time.time(), why="terminate", running=0))
@@ -94,6 +112,11 @@ class Session:
             return
         self._ended = True
         log = self.reporter.log
+        log.flush()
+        if log.copy_lost:
+            self.reporter.text(
+                "warn", f"Events are missing in '{_events_file(self.request)}': it could not be written to"
+            )
         result = Result(time=time.time(), status=status, log_size=log.size)
         log.append(result)
         log.flush()
@@ -120,6 +143,7 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
         return STATUS_BUG
     session = Session(request, channel, events)
     try:
+        session.copy_events()
         from .commands import run_command
 
         status = run_command(session)
@@ -176,5 +200,5 @@ def _session_directory(identifier: str) -> str:
     return directory
 
 
-def _absolute(request: Request) -> str | None:
+def _events_file(request: Request) -> str | None:
     return os.path.abspath(request.invocation.events) if request.invocation.events else None
