@@ -148,6 +148,12 @@ def git(directory: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def bzr(directory: Path, *words: str) -> None:
+    """Run bzr in a branch."""
+    environment = {**os.environ, "BRZ_EMAIL": "somebody <somebody@example.org>", "BZR_EMAIL": "somebody@example.org"}
+    subprocess.run(["bzr", *words], cwd=directory, env=environment, check=True)
+
+
 def git_repository(directory: Path, files: dict[str, str]) -> str:
     """A repository with one commit, tagged ``v1.0``; gives the commit."""
     directory.mkdir(parents=True)

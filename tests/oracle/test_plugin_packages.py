@@ -18,6 +18,7 @@ import pytest
 
 from .servers import (
     WebServer,
+    bzr,
     docker_image,
     git,
     git_commit,
@@ -38,7 +39,7 @@ plugins:
 - origin: pip
   package-name: buildstream-plugins
   elements: [autotools, cmake, make, meson, pip, setuptools]
-  sources: [cargo, docker, git, patch, pip]
+  sources: [bzr, cargo, docker, git, patch, pip]
 - origin: pip
   package-name: buildstream-plugins-community
   sources: [cargo2, git_module, git_repo, patch_queue, zip]
@@ -97,7 +98,7 @@ class Pair:
 
     def checkout(self, name: str, element: str) -> dict[str, bytes]:
         """The files of an artifact of one tool, without what git keeps for itself: times and places."""
-        target = self.root / f"checkout-{name}"
+        target = self.root / f"checkout-{name}-{element}"
         words = ["-C", str(self.root / name), "artifact", "checkout", "--deps", "none", "--no-integrate"]
         done, refusal = self.tools[name].run([*words, "--directory", str(target), element], self.root / f"home-{name}")
         assert refusal is None, done.stderr.decode()[-6000:]
@@ -223,6 +224,27 @@ def test_git_repo_and_patch_queue(pair: Pair, packages: Path, tmp_path: Path) ->
             }
         )
         assert head in pair.check("e.bst", digest=False)
+
+
+def test_bzr(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = shutil.which("bzr")
+    if program is None:
+        pytest.skip("there is no bzr")
+    # It is written in Python, and is not to look where grilse and the plugins are found here
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "bzr").write_text(f'#!/bin/sh\nunset PYTHONPATH\nexec {program} "$@"\n')
+    (tmp_path / "programs" / "bzr").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}")
+    trunk = tmp_path / "repos" / "trunk"
+    trunk.mkdir(parents=True)
+    bzr(trunk, "init", "-q")
+    for number in ("1", "2"):
+        (trunk / "a.txt").write_text(f"{number}\n")
+        bzr(trunk, "add", "-q")
+        bzr(trunk, "commit", "-q", "-m", "change")
+    pair.aliases["repos"] = f"{(tmp_path / 'repos').as_uri()}/"
+    pair.write({"elements/e.bst": imported("- kind: bzr\n  url: 'repos:'\n  track: trunk\n")})
+    assert "ref: 2" in pair.check("e.bst").replace("'", "")
 
 
 def test_docker(pair: Pair, web: WebServer, packages: Path) -> None:

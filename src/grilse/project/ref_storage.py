@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..plugin.exceptions import SourceError
 from ..plugin.node import MappingNode, Node, SequenceNode
 from .refs import PROJECT_REFS
+from .yaml_writer import round_trip_yaml
 
 if TYPE_CHECKING:
     from ..plugin.source import Source
@@ -132,12 +133,11 @@ class _Document:
     """A YAML file to be changed, or a new one."""
 
     def __init__(self, path: str) -> None:
-        from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
 
         self._path = path
-        self._yaml = YAML()
-        self._yaml.preserve_quotes = True
+        # As bst writes: a ref of digits needs no quotes where everything is text.
+        self._yaml = round_trip_yaml()
         self._yaml.width = _WIDTH
         try:
             with open(path, "rb") as file:
