@@ -42,9 +42,11 @@ def remote(bench: Bench) -> list[Row]:
         for _, tool in bench.each(f"remote, {name}"):
             with _server(program, bench.folder / "server") as server:
                 url = ("--artifact-remote", server.url)
+                _settle()
                 pushed = run(tool, homes[tool.name], *_words(project, "artifact", "push", *url, element))
                 push[tool.name].append(pushed.seconds)
                 home = _empty(bench.folder / "remote-pull")
+                _settle()
                 pulled = run(tool, home, *_words(project, "artifact", "pull", *url, element))
                 pull[tool.name].append(pulled.seconds)
                 _check(tool, home, project, element)
@@ -77,6 +79,11 @@ def _empty(home: Path) -> Path:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     return home
+
+
+def _settle() -> None:
+    """What others have written is on the disk now, so that the next command does not wait for it."""
+    os.sync()
 
 
 def _check(tool: Tool, home: Path, project: Path, element: str) -> None:
