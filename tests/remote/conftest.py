@@ -11,6 +11,7 @@ import pytest
 from tests.oracle.compare import oracle_from
 from tests.oracle.tools import Oracle
 from tests.remote.buildgrid import buildgrid, find_buildgrid, find_postgres
+from tests.remote.projects import make_base
 from tests.remote.servers import Server, casd, find_casd
 
 
@@ -37,6 +38,16 @@ def oracle() -> Oracle:
     if found is None:
         pytest.skip("GRILSE_ORACLE names no bst")
     return found
+
+
+@pytest.fixture(scope="session")
+def base_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base system with a C compiler."""
+    place = tmp_path_factory.mktemp("base") / "base"
+    problem = make_base(place)
+    if problem:
+        pytest.skip(f"no base system with a C compiler: {problem}")
+    return place
 
 
 @pytest.fixture(scope="module")

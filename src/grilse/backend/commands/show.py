@@ -9,6 +9,7 @@ from typing import Any
 
 from ...project.show import Shown, compile_format
 from ...protocol.requests import Show
+from ...storage.digest import EMPTY
 from ..pipeline import Pipeline
 from ..session import Session
 from ..states import Planned, States
@@ -67,7 +68,10 @@ class ElementView:
     def artifact_digest(self) -> str:
         """``hash/size`` of its artifact's files, or ""."""
         artifact = self._states.artifact(self._element)
-        return str(artifact.files) if artifact is not None and artifact.files is not None else ""
+        if artifact is None:
+            return ""
+        # A build that failed before it made anything has an artifact all the same, which is empty.
+        return str(artifact.files or EMPTY)
 
 
 def show(session: Session, action: Show) -> int:
