@@ -132,6 +132,24 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
     )
 
 
+def configured_remotes(pipeline: Pipeline) -> RemoteSettings:
+    """Every remote that is configured, whether it works or not; without a project those of the user.
+
+    Raises:
+        GrilseError: a remote is malformed.
+    """
+    settings = _settings(pipeline, Remotes(), artifacts=True, sources=True, purpose="all")
+    if pipeline.projects():
+        return settings
+    config = pipeline.config
+    return msgspec.structs.replace(
+        settings,
+        artifacts={"": config.artifact_caches.servers},
+        sources={"": config.source_caches.servers},
+        execution=config.remote_execution,
+    )
+
+
 def storage_settings(pipeline: Pipeline) -> RemoteSettings:
     """What jobs are told of remotes before a command has decided on caches: the storage service of the cache."""
     return RemoteSettings(storage=pipeline.config.storage_service, state_directory=_state_directory(pipeline))

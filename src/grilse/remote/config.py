@@ -70,6 +70,11 @@ class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         """What matters to a connection: remotes of equal `service` can share one."""
         return msgspec.structs.replace(self, where="", push=False, type=ALL)
 
+    def to_plain(self) -> dict[str, Any]:
+        """As plain data."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
     def __str__(self) -> str:
         return self.url
 

@@ -7,34 +7,27 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from ...protocol.errors import CasError, GrilseError
-from ...protocol.requests import Doctor
+from ...protocol.errors import CasError
+from ...protocol.requests import Doctor, Invocation
 from ...sandbox.workshop import Workshop
 from ...storage.store import Store
+from ..findings import Finding
 from ..pipeline import Pipeline
-from ..remotes import open_remotes
+from ..remote_findings import remote_findings
 from ..session import Session
-from ..single import run_task
 from ..upkeep import limits_of
 
 # A clock that is before this is wrong (2024-01-01); keys do not care, certificates do.
 EARLIEST = 1704067200
 # Free bytes of the cache's file system below which builds are likely to fail.
 LITTLE = 2 * 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: "ok", "warning" or "problem", what was found, and what to do about it."""
-
-    subject: str
-    state: str
-    text: str
-    remedy: str = ""
+# How far the clock of the cache's file system may be off.
+SKEW_SECONDS = 2.0
 
 
 def doctor(session: Session, action: Doctor) -> int:
@@ -45,13 +38,14 @@ def doctor(session: Session, action: Doctor) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        project = pipeline.try_open_project()
+        pipeline.try_open_project()
         findings = [
             *_cache(pipeline),
             *_sandbox(pipeline),
-            *_clock(),
+            *_clock(pipeline.config.cachedir),
+            *_terminal(session.request.invocation),
             *_programs(),
-            *(_remotes(pipeline) if project is not None else ()),
+            *remote_findings(pipeline),
         ]
     if session.request.output_json:
         session.reporter.values([asdict(finding) for finding in findings])
@@ -73,12 +67,15 @@ def _cache(pipeline: Pipeline) -> Iterator[Finding]:
     except CasError as error:
         yield Finding("cache", "problem", error.message, f"Make '{directory}' writable, or set 'cachedir'.")
         return
+    limits = limits_of(pipeline.config)
+    quota = "no quota" if limits.quota is None else f"quota {limits.quota / 1024**3:.1f} GiB"
+    yield Finding("cache", "ok", f"{directory}, {quota}")
     free = shutil.disk_usage(directory).free
-    text = f"{directory}, {free / 1024**3:.1f} GiB free"
-    if free < max(LITTLE, limits_of(pipeline.config).reserved):
+    text = f"{free / 1024**3:.1f} GiB free, {limits.reserved / 1024**3:.1f} GiB are to stay free"
+    if free < max(LITTLE, limits.reserved):
         yield Finding("disk", "warning", text, "Free some space, or run 'grilse cache prune'.")
     else:
-        yield Finding("cache", "ok", text)
+        yield Finding("disk", "ok", text)
 
 
 def _sandbox(pipeline: Pipeline) -> Iterator[Finding]:
@@ -104,12 +101,46 @@ def _sandbox(pipeline: Pipeline) -> Iterator[Finding]:
         )
 
 
-def _clock() -> Iterator[Finding]:
+def _clock(directory: str) -> Iterator[Finding]:
     now = time.time()
     if now < EARLIEST:
         yield Finding("clock", "problem", time.ctime(now), "Set the clock: certificates will be refused.")
+        return
+    text = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(b"x")
+        file.flush()
+        skew = os.fstat(file.fileno()).st_mtime - time.time()
+    if abs(skew) > SKEW_SECONDS:
+        yield Finding(
+            "clock",
+            "warning",
+            f"{text}; the file system of the cache is {skew:+.0f} s off",
+            "Let both clocks be set by the same time server: what was used last is judged by them.",
+        )
     else:
-        yield Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %z"))
+        yield Finding("clock", "ok", text)
+
+
+def _terminal(invocation: Invocation) -> Iterator[Finding]:
+    encoding = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    kind = os.environ.get("TERM", "")
+    if not invocation.interactive:
+        text = "none: plain lines, no questions"
+    else:
+        text = f"{kind or 'of no known kind'}, {'colours' if invocation.colors else 'no colours'}"
+        if kind in ("", "dumb"):
+            yield Finding("terminal", "warning", text, "Set TERM, so that progress can be drawn.")
+            return
+    if "utf" not in encoding.lower():
+        yield Finding(
+            "terminal",
+            "warning",
+            f"{text}; the locale '{encoding or 'C'}' is not UTF-8",
+            "Set LANG=C.UTF-8, so that all file names can be shown.",
+        )
+    else:
+        yield Finding("terminal", "ok", f"{text}, {encoding}")
 
 
 def _programs() -> Iterator[Finding]:
@@ -119,23 +150,3 @@ def _programs() -> Iterator[Finding]:
             yield Finding(name, "warning", f"not installed; needed for {use}", f"Install {name} if you use these.")
         else:
             yield Finding(name, "ok", path)
-
-
-def _remotes(pipeline: Pipeline) -> Iterator[Finding]:
-    try:
-        remotes = open_remotes(pipeline)
-        if not remotes.settings.all_remotes():
-            return
-        checks = run_task(pipeline, "check_remotes")["checks"]
-    except GrilseError as error:
-        yield Finding("remotes", "problem", str(error))
-        return
-    for check in checks:
-        latency = f", {check['seconds'] * 1000:.0f} ms" if check.get("seconds") is not None else ""
-        push = ", push" if check["push"] else ""
-        if check.get("problem"):
-            yield Finding(
-                f"remote {check['url']}", "problem", check["problem"], "Is the service running, and its URL right?"
-            )
-        else:
-            yield Finding(f"remote {check['url']}", "ok", f"{check['type']}{push}{latency}")
