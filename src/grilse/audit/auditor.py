@@ -26,9 +26,12 @@ from .walk import walk
 
 # A dump or load is repeated to time it, at most so often and for so many seconds.
 _REPEATS = 5
-_REPEAT_SECONDS = 0.05
+_REPEAT_SECONDS = 0.01
 # One that takes longer than this the first time is not repeated.
 _LONG_SECONDS = 0.04
+# A dump of more bytes than this is loaded in a spawned interpreter even if all its names are surely found there: what
+# is loaded needs as much memory as the graph.
+_LOADED_HERE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def audit(
     loaded: spawned.Loaded | None = None
     verifiable = True
     found_names: dict[int, str | None] = {}
-    if spawn and _needs_spawn(graph):
+    foreign = _needs_spawn(graph)
+    if spawn and (foreign or (dump.data is not None and len(dump.data) > _LOADED_HERE)):
         answer = _ask(graph, dump)
         if answer.problem is not None:
             verifiable = False
@@ -94,7 +98,7 @@ def audit(
                 graph = walked(lost)
             elif loaded is not None and loaded.error is not None:
                 graph.fail(0, Fault(_load_cause(loaded.error), f"cannot be loaded: {loaded.error}", Stage.LOAD))
-    elif dump.data is not None and not graph.faults and not _needs_spawn(graph):
+    elif dump.data is not None and not graph.faults and not foreign:
         loaded = _load_here(dump.data)
     return _report(
         obj,

@@ -37,25 +37,28 @@ def drag_in(graph: Graph) -> dict[int, int]:
             targets.setdefault(origin >> SHIFT, []).append(index)
     for origin, target in zip(graph.more_origins, graph.more_to):
         targets.setdefault(origin >> SHIFT, []).append(target)
-    direct = _reached(targets, 0, set(methods))
+    seen = {0}
+    _reach(targets, 0, seen, set(methods))
     for method in methods:
-        if method in graph.faults:
+        # What is reached without a method, or by an earlier one, is done: each object is come to once.
+        if method in graph.faults or method in seen:
             continue
-        for index in _reached(targets, method, set()):
-            if index in graph.faults and index not in direct and index not in found:
+        for index in _reach(targets, method, seen, set()):
+            if index in graph.faults:
                 found[index] = method
     return found
 
 
-def _reached(targets: dict[int, list[int]], start: int, but: set[int]) -> set[int]:
-    seen = {start}
-    waiting = [start]
-    while waiting:
-        for target in targets.get(waiting.pop(), ()):
+def _reach(targets: dict[int, list[int]], start: int, seen: set[int], but: set[int]) -> list[int]:
+    """What is reached from an object and has not been seen, past those in ``but``; it is seen from now on."""
+    seen.add(start)
+    reached = [start]
+    for index in reached:
+        for target in targets.get(index, ()):
             if target not in seen and target not in but:
                 seen.add(target)
-                waiting.append(target)
-    return seen
+                reached.append(target)
+    return reached
 
 
 def blockers_of(graph: Graph, most_holders: int) -> tuple[tuple[Blocker, ...], list[LeftOut]]:

@@ -109,9 +109,10 @@ def _exclusive(graph: Graph, tree_size: array[int]) -> array[int] | None:
     while changed:
         changed = False
         for origin, target in zip(graph.more_origins, graph.more_to):
-            if not target:
+            one = above[target]
+            if one <= 0:  # the root, or what the root alone dominates: nothing can be nearer to it
                 continue
-            one, other = above[target], origin >> SHIFT
+            other = origin >> SHIFT
             if other == target:
                 continue
             while one != other:
@@ -183,7 +184,7 @@ def _in_tree_order(graph: Graph, chosen: set[int]) -> list[int]:
 
 def class_sums(graph: Graph) -> list[tuple[type, int, int]]:
     """Each class that has instances in the graph, how many, and their own bytes; the largest first."""
-    kinds = list(map(id, map(type, graph.objects)))
+    kinds = array("q", map(id, map(type, graph.objects)))
     counts = Counter(kinds)
     written = dict.fromkeys(counts, 0)
     if len(counts) == 1:

@@ -30,21 +30,22 @@ def find_circles(graph: Graph, protocol: int, reducers: Mapping[type, Any], time
     """
     if not graph.called:
         return
+    called = set(graph.called)
     edges = _early_edges(graph)
-    supposed = _with_fresh(graph, edges, set(graph.called))
+    supposed = _with_fresh(graph, edges, called)
     suspects = _in_circles(supposed, graph.called)
     if not suspects:
         return
     fresh: set[int] = set()
     for index in suspects:
         plan = graph.plans.get(id(type(graph.objects[index])))
-        if plan is not None and index in graph.called:
+        if plan is not None and index in called:
             again = reduce_object(graph.objects[index], plan, protocol, timer)
             if isinstance(again, Reduction):
                 _note_fresh(graph, supposed, index, (*again.arguments, *again.keywords.values()), fresh)
     certain = _with_fresh(graph, edges, fresh, exactly=True)
     for index in _in_circles(certain, graph.called):
-        if index in graph.called:
+        if index in called:
             graph.fail(index, Fault(Cause.RECURSIVE, "the arguments that make it anew lead back to itself"))
 
 

@@ -69,6 +69,12 @@ class Ledger:
         self.memoised = 0
         self.take: Take = _taker(self)
 
+    def close(self) -> None:
+        """Let go of everything that only a walk under way needs."""
+        for seen in (self.memo, self.texts, self.states, self.names, self.cheap):
+            seen.clear()
+        self.graph.keep.clear()
+
     def remember(self, key: int) -> None:
         """Note that pickle puts one more object into its memo: the first ones are referred to in fewer bytes."""
         if self.memoised < sizes.SHORT_MEMO:
@@ -167,6 +173,9 @@ def _taker(ledger: Ledger) -> Take:
     objects, origins, found_labels, all_atoms = graph.objects, graph.origins, graph.labels, graph.atoms
     most = ledger.budget.nodes
     int_size = sizes.int_size
+    known_index = memo.get
+    more_origins, more_to = graph.more_origins, graph.more_to
+    refer_to, refer_by = more_to.append, graph.more_labels.append
 
     def take(parent: int, step: int, labels: Iterable[Any], values: Iterable[Any]) -> int:
         """Look at the parts of the object at ``parent``; the bytes of those that are not objects of their own."""
@@ -203,11 +212,11 @@ def _taker(ledger: Ledger) -> Take:
                 atoms += 1
             else:
                 key = id(value)
-                index = memo.get(key)
+                index = known_index(key)
                 if index is not None:
                     size += 2 if key in cheap else 5
-                    atoms += 1
-                    ledger.refer(parent, index, step, label)
+                    refer_to(index)
+                    refer_by(label)
                 elif kind is FunctionType or kind is type:
                     size += ledger.name(parent, step, label, value)
                     atoms += 1
@@ -219,6 +228,10 @@ def _taker(ledger: Ledger) -> Take:
                     objects.append(value)
                     origins.append(origin)
                     found_labels.append(label)
+        referred = len(more_to) - len(more_origins)
+        if referred:
+            atoms += referred
+            more_origins.extend([origin] * referred)
         if atoms and parent >= 0:
             all_atoms[parent] += atoms
         graph.visited += atoms + len(objects) - before

@@ -70,14 +70,10 @@ def sketches_of(graph: Graph) -> list[Sketch]:
     first: dict[int, int] = {}
     for index, obj in enumerate(graph.objects):
         first.setdefault(id(type(obj)), index)
-    # The first instance of each class is looked at by itself as well: also of one that cannot be found, for what would
-    # be in the way once it can, and of one that is reached only through what is held back.
+    # Looked at by themselves as well: the instances of classes that cannot be found, for what would be in the way once
+    # they can, and the first instance of a class that is reached only through what is held back.
     starts = {0}
-    starts.update(
-        index
-        for index, fault in blocked.items()
-        if fault.cause is Cause.CLASS_NOT_IMPORTABLE and _is_first(graph, first, index)
-    )
+    starts.update(index for index, fault in blocked.items() if fault.cause is Cause.CLASS_NOT_IMPORTABLE)
     cuts: dict[tuple[int, str], _Cut] = {}
     for _ in range(_PASSES):
         more = _cuts(graph, edges, blocked, cuts, starts)
@@ -90,10 +86,6 @@ def sketches_of(graph: Graph) -> list[Sketch]:
         by_class.setdefault(cls, {})[attribute] = cut
     found = [_sketch(graph, first[key], attributes) for key, attributes in by_class.items()]
     return sorted(found, key=lambda sketch: sketch.index)
-
-
-def _is_first(graph: Graph, first: Mapping[int, int], index: int) -> bool:
-    return first[id(type(graph.objects[index]))] == index
 
 
 def _blocked(graph: Graph) -> dict[int, Fault]:

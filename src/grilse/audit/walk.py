@@ -76,6 +76,9 @@ def walk(
             where = graph.path(max(0, len(graph.own) - 1))
             graph.left_out.append(LeftOut(where, 0, f"a hook still ran when {budget.seconds:g} seconds were over"))
             ledger.full(f"{budget.seconds:g} seconds are over")
+        finally:
+            # Nothing is looked up by its id any more: what was kept for that may go before the next step needs room.
+            ledger.close()
     return graph
 
 
