@@ -1,4 +1,7 @@
-"""Make or check the reports in docs/reports: ``python -m tools.spawn_reports [buildstream] [grilse] [--check]``."""
+"""Make or check the reports in docs/reports: ``python -m tools.spawn_reports [buildstream] [grilse] [--check]``.
+
+Times are those of the machine: on one that does other things at the same time, begin with ``chrt -f 10``.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import buildstream, current
+from . import buildstream, current, own
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORTS = ROOT / "docs" / "reports"
@@ -22,6 +25,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="measure, and compare with what is there")
     parser.add_argument("--bst", type=Path, help="BuildStream's bst (default: GRILSE_ORACLE, else installed)")
     parser.add_argument("--large", nargs=3, metavar=("BST", "PROJECT", "TARGET"), help="a large project to add")
+    parser.add_argument("--real", nargs="+", metavar=("PROJECT", "TARGET"), help="a real project to add, for grilse")
     parser.add_argument("--render", action="store_true", help="only write the pages anew from the data that are there")
     options = parser.parse_args(argv)
     which = options.which or ["buildstream", "grilse"]
@@ -30,27 +34,55 @@ def main(argv: list[str]) -> int:
     good = True
     if "buildstream" in which:
         good &= _buildstream(options)
+    if "grilse" in which:
+        good &= _grilse(options)
     return 0 if good else 1
 
 
 def _buildstream(options: argparse.Namespace) -> bool:
-    data_path, page_path = REPORTS / "buildstream-2.8.1.json", REPORTS / "buildstream-2.8.1.md"
-    kept: dict[str, Any] | None = json.loads(data_path.read_text()) if data_path.exists() else None
+    kept = _kept("buildstream-2.8.1")
     if options.render:
-        page_path.write_text(buildstream.render(kept or {}))
+        (REPORTS / "buildstream-2.8.1.md").write_text(buildstream.render(kept or {}))
         return True
     large = options.large
     data = buildstream.measure(
         _python_of(options.bst or _bst()),
         None if large is None else (_python_of(Path(large[0])), Path(large[1]).resolve(), large[2]),
     )
+    return _written_or_current("buildstream-2.8.1", buildstream.render, kept, data, check=options.check)
+
+
+def _grilse(options: argparse.Namespace) -> bool:
+    kept = _kept("grilse")
+    if options.render:
+        (REPORTS / "grilse.md").write_text(own.render(kept or {}))
+        return True
+    real = options.real
+    data = own.measure(None if real is None else (Path(real[0]), tuple(real[1:])))
+    good = _written_or_current("grilse", own.render, kept, data, check=options.check)
+    promises = own.broken(data)
+    for line in promises:
+        print(f"grilse.md: {line}")
+    return good and not promises
+
+
+def _kept(name: str) -> dict[str, Any] | None:
+    path = REPORTS / f"{name}.json"
+    kept: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+    return kept
+
+
+def _written_or_current(
+    name: str, render: Any, kept: dict[str, Any] | None, data: dict[str, Any], *, check: bool
+) -> bool:
+    data_path, page_path = REPORTS / f"{name}.json", REPORTS / f"{name}.md"
     if kept is not None and "large" not in data and "large" in kept:
         data["large"] = kept["large"]
-    if options.check:
-        return _current(page_path, buildstream.render, kept, data)
+    if check:
+        return _current(page_path, render, kept, data)
     REPORTS.mkdir(parents=True, exist_ok=True)
     data_path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-    page_path.write_text(buildstream.render(data))
+    page_path.write_text(render(data))
     print(f"written: {page_path.relative_to(ROOT)}, {data_path.relative_to(ROOT)}")
     return True
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import facts, history
 from .markdown import code, milliseconds, table
-from .project import write_project
+from .project import inputs, write_project
 from .tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +106,7 @@ def _condensed(found: dict[str, Any]) -> dict[str, Any]:
     stream = roots["stream"]
     return {
         "made_with": {"python": platform.python_version(), "machine": f"{os.cpu_count()} processors"},
+        "inputs": inputs(),
         "buildstream": found["version"],
         "elements": found["elements"],
         "roots": {name: facts.root_facts(roots[name]) for name in CORE},

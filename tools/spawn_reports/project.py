@@ -1,4 +1,4 @@
-"""Write the BuildStream project whose live session is audited: small, and with what real ones have.
+"""Write the BuildStream project whose live sessions are audited: small, and with what real ones have.
 
 Options, includes, aliases, a local plugin, a junction to a subproject with a plugin of its own, and layers of elements
 that depend on each other.  Knows nothing of audits.
@@ -6,6 +6,8 @@ that depend on each other.  Knows nothing of audits.
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from pathlib import Path
 
 # Elements in each layer, and layers; every element depends on a few of the layer below.
@@ -123,6 +125,18 @@ def write_project(root: Path) -> str:
     )
     _write(root / "elements" / "all.bst", "kind: stack\ndepends:\n- everything.bst\n- runtime.bst\n")
     return "all.bst"
+
+
+def inputs() -> str:
+    """A digest of the project that the reports are about: one made from another project is not current."""
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory(prefix="spawn-report-") as folder:
+        root = Path(folder)
+        digest.update(write_project(root).encode())
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                digest.update(f"\n{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _element(root: Path, name: str, layer: int, place: int, depends: list[str]) -> None:
