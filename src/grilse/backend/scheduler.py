@@ -399,8 +399,7 @@ class Scheduler:
             self._tell_end(task, "cancelled", seconds)
         else:
             failure = result.failure or Failure(domain="APP", message="The job failed and did not say why")
-            retry = task.attempt <= stage.retries and (failure.temporary or failure.domain in ("SOURCE", "REMOTE"))
-            if retry:
+            if failure.temporary and task.attempt <= stage.retries:
                 self._tell_end(task, "failed", seconds, failure, will_retry=True)
                 task.attempt += 1
                 self._make_ready(task)

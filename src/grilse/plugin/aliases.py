@@ -6,7 +6,7 @@ Must not know how aliases are declared or how a mirror's plugin is loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .exceptions import SourceError
@@ -71,7 +71,7 @@ class Aliases:
 
     Attributes:
         urls: from alias to the text that it stands for.
-        mirrors: gives the mirrors by name; called when a mirror is first looked for.
+        mirrors: gives the mirrors by name; called whenever one is looked for.
         default_mirror: name of the mirror that is asked first, or None.
         fetch, track: policies: "all", "aliases", "mirrors" or "user".
         user_mirrors: whether the mirrors come from the user's configuration.
@@ -85,7 +85,6 @@ class Aliases:
     track: str = "aliases"
     user_mirrors: bool = False
     mapping: Mapping | None = None
-    _found: dict[tuple[str, bool], list[AliasSubstitution | None]] = field(default_factory=dict)
 
     def url(self, alias: str) -> str | None:
         """What an alias stands for in this project, mapped or not."""
@@ -116,12 +115,6 @@ class Aliases:
         """What to try in place of an alias, in order; ``[None]`` if there is nothing to replace."""
         if not alias or alias not in self.urls:
             return [None]
-        found = self._found.get((alias, tracking))
-        if found is None:
-            found = self._found[alias, tracking] = list(self._uris(alias, tracking))
-        return found
-
-    def _uris(self, alias: str, tracking: bool) -> Sequence[AliasSubstitution | None]:
         if self.mapping is not None:
             mapped = self.mapping.name(alias)
             if mapped:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO, cast
 
 from ..protocol.records import ElementBody, ElementRecord, PlanReader, PluginRecord, ProjectRecord, Ref, SourceRecord
@@ -59,7 +60,7 @@ class RecordedProject:
             )
         self.aliases: Aliases = Aliases(
             urls=record.aliases,
-            mirrors=lambda: _mirrors(record, self, plan.host),
+            mirrors=cache(lambda: _mirrors(record, self, plan.host)),
             default_mirror=record.default_mirror,
             fetch=record.fetch,
             track=record.track,

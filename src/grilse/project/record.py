@@ -91,6 +91,7 @@ def project_ref(view: ProjectView, writer: ProjectWriter, refs: dict[int, Ref]) 
                 label=aliases.mapping.label,
             )
         attributes = view.provenance_attributes
+        mirrors, complete = view.mirror_plugins()
         record = ProjectRecord(
             name=view.name,
             directory=view.directory,
@@ -98,14 +99,16 @@ def project_ref(view: ProjectView, writer: ProjectWriter, refs: dict[int, Ref]) 
             fatal_warnings=list(view.fatal_warnings),
             provenance_attributes=None if attributes is None else list(attributes),
             aliases=aliases.urls,
-            mirrors=[MirrorRecord(plugin, node.strip_node_info()) for plugin, node in view.mirror_plugins()],
+            mirrors=[MirrorRecord(plugin, node.strip_node_info()) for plugin, node in mirrors],
             default_mirror=aliases.default_mirror,
             fetch=aliases.fetch,
             track=aliases.track,
             user_mirrors=aliases.user_mirrors,
             mapping=mapping,
         )
-        ref = refs[id(view)] = writer.add(record)
+        ref = writer.add(record)
+        if complete:
+            refs[id(view)] = ref
     return ref
 
 

@@ -67,6 +67,8 @@ class Resolver:
         self._element_kinds: dict[tuple[int, str, bool], ElementKind] = {}
         self._source_kinds: dict[tuple[int, str, bool], SourceKind] = {}
         self._resolved: dict[int, ResolvedElement] = {}
+        # Plugins of mirrors found so far, by project, while the others are looked for.
+        self._mirrors_under_way: dict[int, list[tuple[LoadedPlugin, MappingNode]]] = {}
         self.redundant_refs: list[tuple[Source, Any]] = []
         # Provenance attributes of junctions' sources, with the project that has to declare them.
         self._unchecked: list[tuple[MappingNode, Project]] = []
@@ -353,10 +355,20 @@ class Resolver:
             kind = self._source_kinds[key] = SourceKind(project, plugin, first_pass)
         return kind
 
-    def _mirror_plugins(self, view: ProjectView) -> list[tuple[LoadedPlugin, MappingNode]]:
-        factory = self._factories(view.project, "source-mirror")
-        nodes = view.project.pass_config(view.first_pass).mirrors
-        return [(factory.load(node.get_str("kind", "default"), node), node) for node in nodes]
+    def _mirror_plugins(self, view: ProjectView) -> tuple[list[tuple[LoadedPlugin, MappingNode]], bool]:
+        """See `ProjectView.mirror_plugins`."""
+        project = view.project
+        under_way = self._mirrors_under_way.get(id(project))
+        if under_way is not None:
+            return list(under_way), False
+        found = self._mirrors_under_way[id(project)] = []
+        try:
+            factory = self._factories(project, "source-mirror")
+            for node in project.pass_config(view.first_pass).mirrors:
+                found.append((factory.load(node.get_str("kind", "default"), node), node))
+        finally:
+            del self._mirrors_under_way[id(project)]
+        return found, True
 
 
 def _note_nothing(text: str) -> None:

@@ -27,7 +27,7 @@ class ProjectView:
         project: the project.
         first_pass: whether it is seen by junctions, which only know its first-pass configuration.
         parent: gives the view of a project above.
-        mirror_plugins: the plugins of a view's source mirrors, with their declarations.
+        mirror_plugins: the plugins of a view's source mirrors, with their declarations, and whether these are all.
         host: the process around plugins.
     """
 
@@ -35,6 +35,7 @@ class ProjectView:
         "_aliases",
         "_host",
         "_mirror_plugins",
+        "_mirrors",
         "_parent",
         "directory",
         "first_pass",
@@ -49,7 +50,7 @@ class ProjectView:
         project: Project,
         first_pass: bool,
         parent: Callable[[Project, bool], ProjectView],
-        mirror_plugins: Callable[[ProjectView], list[tuple[LoadedPlugin, MappingNode]]],
+        mirror_plugins: Callable[[ProjectView], tuple[list[tuple[LoadedPlugin, MappingNode]], bool]],
         host: Host,
     ) -> None:
         self.project = project
@@ -62,6 +63,7 @@ class ProjectView:
         self._mirror_plugins = mirror_plugins
         self._host = host
         self._aliases: Aliases | None = None
+        self._mirrors: dict[str, SourceMirror] | None = None
 
     @property
     def fatal_warnings(self) -> Sequence[str]:
@@ -87,15 +89,24 @@ class ProjectView:
         assert self.project.junction is not None
         return self._parent(self.project.junction.project, self.first_pass)
 
-    def mirror_plugins(self) -> list[tuple[PluginRecord, MappingNode]]:
-        """Where the plugin of each source mirror comes from, with its declaration."""
-        return [(plugin.record, node) for plugin, node in self._mirror_plugins(self)]
+    def mirror_plugins(self) -> tuple[list[tuple[PluginRecord, MappingNode]], bool]:
+        """Where the plugin of each source mirror comes from, with its declaration; and whether these are all.
+
+        They are not while a plugin is looked for: where that takes a download, it has to do with the mirrors before it.
+        """
+        plugins, complete = self._mirror_plugins(self)
+        return [(plugin.record, node) for plugin, node in plugins], complete
 
     def _make_mirrors(self) -> dict[str, SourceMirror]:
+        if self._mirrors is not None:
+            return self._mirrors
         found: dict[str, SourceMirror] = {}
-        for plugin, node in self._mirror_plugins(self):
+        plugins, complete = self._mirror_plugins(self)
+        for plugin, node in plugins:
             mirror = cast("type[SourceMirror]", plugin.type)(node, self, self._host)
             found[mirror.name] = mirror
+        if complete:
+            self._mirrors = found
         return found
 
     def _make_aliases(self) -> Aliases:

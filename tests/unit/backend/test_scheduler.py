@@ -199,7 +199,7 @@ def test_a_blocked_element_runs_when_woken() -> None:
 
 def test_network_failures_are_retried_as_often_as_configured() -> None:
     bench = Bench(FakeStage("fetch", retries=2))
-    failure = Failure(domain="SOURCE", message="no route")
+    failure = Failure(domain="SOURCE", message="no route", temporary=True)
     bench.pool.answer = lambda pool, job: pool.finish(job, "failed", failure)
     bench.scheduler.enter(FakeItem("a"))
     bench.scheduler.run()
@@ -208,9 +208,10 @@ def test_network_failures_are_retried_as_often_as_configured() -> None:
     assert [failed.failure for failed in bench.scheduler.failures] == [failure]
 
 
-def test_a_build_failure_is_not_retried() -> None:
+@pytest.mark.parametrize("domain", ["SANDBOX", "SOURCE"])
+def test_a_failure_that_will_not_pass_is_not_retried(domain: str) -> None:
     bench = Bench(FakeStage("build", retries=2))
-    bench.pool.answer = lambda pool, job: pool.finish(job, "failed", Failure(domain="SANDBOX", message="make failed"))
+    bench.pool.answer = lambda pool, job: pool.finish(job, "failed", Failure(domain=domain, message="make failed"))
     bench.scheduler.enter(FakeItem("a"))
     bench.scheduler.run()
     assert len(bench.pool.history) == 1
