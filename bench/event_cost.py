@@ -48,7 +48,7 @@ def main() -> int:
         channel: Channel[Any, Any] = Channel(
             Connection(reader.stdin.fileno(), readable=False), Event | Hello, Event | Hello
         )
-        log = EventLog(str(Path(directory) / "events.jsonl"), None)
+        log = EventLog(str(Path(directory) / "events.jsonl"))
         reporter = Reporter(log, Outbox(channel, log), Clock())
         teller = JobTeller(reporter, "/logs")
         tasks: list[Any] = [

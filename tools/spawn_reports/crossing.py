@@ -102,14 +102,20 @@ def run_session(
     frames, facts = folder / "frames", folder / "facts.json"
     environment = {
         **environment_of(folder),
-        "GRILSE_BACKEND_SCRIPT": str(HERE / "watched_backend.py"),
         "SPAWN_REPORT_SCRIPT": str(ROOT / "src" / "grilse" / "backend" / "__main__.py"),
         "SPAWN_REPORT_FRAMES": str(frames),
         "SPAWN_REPORT_FACTS": str(facts),
         "SPAWN_REPORT_TASK": task,
         "SPAWN_REPORT_CLASSES": " ".join(classes),
     }
-    command = [sys.executable, "-m", "grilse", "--config", str(configuration), *options, *words]
+    command = [
+        sys.executable,
+        str(HERE / "watched_frontend.py"),
+        "--config",
+        str(configuration),
+        *options,
+        *words,
+    ]
     done = subprocess.run(
         command,
         cwd=project,

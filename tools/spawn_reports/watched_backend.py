@@ -1,7 +1,7 @@
 """Run grilse's backend as it is, and record every frame that crosses its channels: started in its place.
 
-The frontend starts it because ``GRILSE_BACKEND_SCRIPT`` names this file; what else it needs is in variables that begin
-with ``SPAWN_REPORT_``.  When the first job is sent, it looks once at what the process holds by then: the objects of the
+``watched_frontend.py`` has the frontend start it; what else it needs is in variables that begin with
+``SPAWN_REPORT_``.  When the first job is sent, it looks once at what the process holds by then: the objects of the
 core are audited, and the process is forked a few times, to say what a forked job would have cost.  Changes nothing that
 crosses.
 """
