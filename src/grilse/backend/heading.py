@@ -95,7 +95,8 @@ def _project(pipeline: Pipeline, loader: Loader, remotes: SessionRemotes | None)
         if others:
             values.append((f"Declared {relation} by", "\n".join(f"    {other.describe()}" for other in others) + "\n"))
     yield from _section(title, values)
-    options = project.options.printable()
+    # A junction that the second pass needs may be what is tracked
+    options = project.options_so_far.printable()
     if options:
         yield from _section(f"{title}{WITHIN}Project Options", options.items())
     for tag in ("element", "source"):

@@ -239,6 +239,11 @@ class Project:
         return self.config.options
 
     @property
+    def options_so_far(self) -> OptionPool:
+        """The options of the second pass if it has run, else of the first: asking runs nothing."""
+        return (self._second_pass or self.first_pass).options
+
+    @property
     def base_variables(self) -> MappingNode:
         """The base variables of the second pass."""
         return self.config.variables
