@@ -36,6 +36,13 @@ _MODULES: Final = {
 }
 
 
+def _below(name: str) -> object:
+    """What the package has: its names, and its modules, which BuildStream imports with it."""
+    if name in _MODULES:
+        return importlib.import_module(f"{PACKAGE}.{name}")
+    return getattr(importlib.import_module(f"{__package__}.api"), name)
+
+
 class _Alias(Loader):
     """Gives a module of ours in place of one of BuildStream's."""
 
@@ -54,7 +61,8 @@ class _Alias(Loader):
         )
         lazy = getattr(target, "__getattr__", None)
         if lazy is not None:
-            module.__getattr__ = lazy  # type: ignore[method-assign]
+            module.__getattr__ = _below if spec.name == PACKAGE else lazy  # type: ignore[method-assign]
+            module.__dir__ = getattr(target, "__dir__")  # type: ignore[method-assign]  # noqa: B009
         module.__all__ = getattr(target, "__all__", None) or [  # type: ignore[attr-defined]
             name for name in vars(target) if not name.startswith("_")
         ]
