@@ -34,8 +34,8 @@ DOCUMENTED = {
     "buildstream.types": "CoreWarnings FastEnum OverlapAction SourceRef",
     "buildstream.utils": (
         "DirectoryExistsError FileListResult ProgramNotFoundError UtilError copy_files get_bst_version "
-        "get_host_tool get_umask glob link_files move_atomic safe_copy safe_link safe_remove save_file_atomic sha256sum "
-        "url_directory_name"
+        "get_host_tool get_umask glob link_files move_atomic safe_copy safe_link safe_remove save_file_atomic "
+        "sha256sum url_directory_name"
     ),
 }
 
