@@ -1,4 +1,4 @@
-"""The tutorial works as it is written: its commands are run, and what it says they print is printed."""
+"""Pages with commands work as they are written: these are run, and what they are said to print is printed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGES = {"tutorial.md": 20, "how-to/audit-a-program.md": 5}
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 DONE = "-- this command ends here --"
 
@@ -25,7 +25,7 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], []))
-            elif line.startswith("> "):
+            elif line.startswith("> ") or line == ">":
                 found[-1] = (found[-1][0] + "\n" + line[2:], [])
             else:
                 found[-1][1].append(line)
@@ -41,14 +41,18 @@ def prints(output: str, expected: list[str]) -> bool:
 
 
 @pytest.mark.timeout(120)
-def test_the_commands_of_the_tutorial_do_what_it_says(tmp_path: Path) -> None:
-    steps = commands(TUTORIAL.read_text(encoding="utf-8"))
-    assert len(steps) > 20
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
+    steps = commands((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert len(steps) >= PAGES[page]
     programs = tmp_path / "bin"
     programs.mkdir()
     program = programs / "grilse"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m grilse "$@"\n')
     program.chmod(0o755)
+    python = programs / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
     environment |= {f"XDG_{name}_HOME": str(tmp_path / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")}
     environment["PYTHONPATH"] = str(ROOT / "src")
