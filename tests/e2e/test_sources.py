@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -84,3 +85,33 @@ def test_a_build_without_the_directory_of_an_open_workspace_says_so(project: Pat
     assert f"good.bst: {place}" in errors
     reasons = [event["reason"] for event in program.events() if event["event"] == "error"]
     assert reasons == ["inconsistent-pipeline-workspaced"]
+
+
+REFS = """# Refs by option
+projects:
+  small:
+    (?):
+    - which == 'one':
+        a.bst:
+        - ref: ''
+    - which == 'two':  # the other
+        a.bst:
+        - ref: ''
+"""
+
+
+def test_a_ref_is_stored_in_the_branch_of_the_conditional_that_holds(tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    option = "{type: enum, description: which, values: [one, two], default: one}"
+    conf = f"ref-storage: project.refs\noptions:\n  which: {option}\n"
+    source = f"- kind: remote\n  url: file://{tmp_path}/one\n"
+    other = f"  (?):\n  - which == 'two':\n      url: file://{tmp_path}/two\n"
+    write_project(root, {"a.bst": f"kind: import\nsources:\n{source}{other}"}, conf=conf)
+    (root / "project.refs").write_text(REFS)
+    digests = {}
+    for which in ("one", "two"):
+        (tmp_path / which).write_text(which)
+        digests[which] = hashlib.sha256(which.encode()).hexdigest()
+        assert run(root, "--option", "which", which, "source", "track", "a.bst")[0] == 0
+    expected = REFS.replace("''", digests["one"], 1).replace("''", digests["two"], 1)
+    assert (root / "project.refs").read_text().replace("'", "") == expected.replace("'", "")

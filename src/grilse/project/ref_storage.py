@@ -61,12 +61,21 @@ def _store_apart(
 ) -> None:
     name = "junction.refs" if element.kind == "junction" else "project.refs"
     document = _Document(os.path.join(toplevel.directory, name))
-    path: Path = ["projects", project.name, element.name, index]
+    path = _declared_apart(toplevel, project, element, index) or ["projects", project.name, element.name, index]
     found = document.find(path)
     before: dict[str, Any] = _plain(found) if found is not None else {}
     for key, value in _changes(source, before, ref).items():
         document.set(path, key, value)
     document.save()
+
+
+def _declared_apart(toplevel: Project, project: Project, element: ResolvedElement, index: int) -> Path | None:
+    """Where the source's entry stands in the file of refs as it is written: it may be the branch of a conditional."""
+    refs = toplevel.junction_refs if element.kind == "junction" else toplevel.refs
+    entry = refs.lookup(project.name, element.name, index) if refs is not None else None
+    if entry is None or entry.file.toplevel is None:
+        return None
+    return _path_of(entry.file.toplevel, entry)
 
 
 def _store_inline(toplevel: Project, source: Source, ref: Any) -> None:
