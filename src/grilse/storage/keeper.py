@@ -24,7 +24,8 @@ from grilse.storage.expiry import Limits, Removed, expire, room, used_bytes
 from grilse.storage.sessions import MARGIN, Session, bst_sessions
 from grilse.storage.store import Store
 
-# Counting takes at most this share of the time, and happens at most this often.
+# Counting, and marking while no casd runs, take at most this share of the time each; counting happens at most this
+# often.
 _SHARE = 0.02
 _INTERVAL = 30.0  # seconds
 
@@ -54,6 +55,7 @@ class Keeper:
         self._began = int((time.time() - MARGIN) * 1e9)
         self._casds: set[str] = set()
         self._marked: Uses = {}
+        self._next_mark = 0.0
 
     @property
     def mark(self) -> str:
@@ -93,11 +95,17 @@ class Keeper:
             self._lock.release()
 
     def _mark(self) -> None:
-        """Mark the blobs of what was used since the session began, for a casd that might take them."""
+        """Mark the blobs of what was used since the session began, for a casd that might take them.
+
+        As long as there is none this is for one that starts between two looks, and takes a share of the time only.
+        """
+        began = time.monotonic()
         casds = set(bst_sessions(self._store.cachedir))
         if not casds <= self._casds:
             self._marked = {}
         self._casds = casds
+        if not casds and began < self._next_mark:
+            return
         store = Store(self._store.cachedir, since=time.time() - (0 if casds else _RECENT))
         seen: set[Digest] = set()
         for record in records(store, but=self._marked):
@@ -110,6 +118,8 @@ class Keeper:
                     store.use(tree_blobs(store, tree, seen=seen))
                 except CasError:
                     continue  # not all of it is here, and so nobody relies on it
+        done = time.monotonic()
+        self._next_mark = done + (done - began) / _SHARE
 
     def _exceeded(self, now: float) -> bool:
         if room(self._store, self._limits, 0).free < self._limits.reserved:
