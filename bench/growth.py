@@ -104,14 +104,18 @@ def main() -> int:
     words = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__.splitlines()[0])
     words.add_argument("--few", type=int, default=1000, help="elements of the short build (default: 1000)")
     words.add_argument("--many", type=int, default=10000, help="elements of the long build (default: 10000)")
-    words.add_argument("--fan-in", type=int, default=4, help="dependencies of each element, at most (default: 4)")
+    words.add_argument(
+        "--fan-in", type=int, default=4, help="dependencies of each element, at most (default: 4; 0: no closures)"
+    )
     options = words.parse_args()
     tool = Tool("grilse", (sys.executable, "-m", "grilse"), str(REPOSITORY / "src"))
     with tempfile.TemporaryDirectory(prefix="grilse-growth-") as name:
         folder = Path(name)
         for elements in (options.few, options.many):
             project = folder / f"project-{elements}"
-            write_project(project, Shape(elements=elements, fan_in=options.fan_in))
+            # Without dependencies among them all stand directly below the target.
+            width = Shape().width if options.fan_in else elements
+            write_project(project, Shape(elements=elements, fan_in=options.fan_in, width=width))
             seconds, looks = watch(tool, project, folder / f"home-{elements}", [options.few])
             print(f"{elements:,} elements: {seconds:.1f} s, {1000 * seconds / elements:.2f} ms for each")
             for each in looks:
