@@ -39,7 +39,7 @@ from .surroundings import (
 )
 
 # One element in so many runs commands, all others import.
-COMMANDS_EVERY = 25
+COMMANDS_EVERY = 10
 # The part of an undisturbed session's time that instants are chosen from.
 SPAN = 1.0
 # Seconds after which nothing of a session may run whose process was killed, unless it goes on and ends well.
@@ -148,7 +148,9 @@ def campaign(path: Path, base: Path, *, runs: int, elements: int, seed: int) -> 
         loss += [f"after the kill: {words}" for words in damage_but_strays(home)]
         seconds = 0.0
         try:
-            seconds = home.finish(project, "build", "all.bst")
+            # A command that was killed is a build that failed, as with bst: it is kept until it is tried again.
+            again = ("--retry-failed",) if role == "sandbox" else ()
+            seconds = home.finish(project, "build", *again, "all.bst")
             wait_until_alone(process, AFTERMATH)
             made = home.artifacts()
             loss += [f"differs: {name}" for name in expected if made.get(name) != expected[name]]
