@@ -43,11 +43,11 @@ def run(arguments: list[str], backend: BackendProcess | None) -> int:
 def _dispatch(parsed: Parsed, arguments: list[str], backend: BackendProcess | None) -> int:
     match parsed.words:
         case ("help",):
-            return _help(parsed.parameters["command"])
+            return _help(parsed)
         case ("init",):
             return _init(parsed, arguments)
         case ("completion",):
-            return _completion(parsed.parameters["shell"])
+            return _completion(parsed)
         case ("audit",):
             from ..audit.command import run as run_audit
 
@@ -60,10 +60,23 @@ def _dispatch(parsed: Parsed, arguments: list[str], backend: BackendProcess | No
             return _session(parsed, arguments, backend)
 
 
-def _help(words: tuple[str, ...]) -> int:
+def _answer(parsed: Parsed, text: str) -> bool:
+    """Write a text as a JSON document if that is what was asked for; whether it was."""
+    if parsed.main.get("output") != "json":
+        return False
+    from .display.machine import JsonResult
+
+    view = JsonResult(lambda data: click.echo(data, nl=False), parsed.words)
+    view.output(text.encode())
+    view.finish(0)
+    return True
+
+
+def _help(parsed: Parsed) -> int:
     from .help import help_text
     from .vocabulary import VOCABULARY
 
+    words = parsed.parameters["command"]
     try:
         text = help_text(VOCABULARY, words)
     except KeyError:
@@ -72,6 +85,8 @@ def _help(words: tuple[str, ...]) -> int:
         if near:
             click.echo(f"\n    Did you mean '{near}'?", err=True)
         return FAILED
+    if _answer(parsed, text):
+        return 0
     click.echo(text, err=True, nl=False)
     if VOCABULARY.is_group(words):
         click.echo(f"\nFor usage on a specific command: grilse help {' '.join([*words, 'COMMAND'])}", err=True)
@@ -89,10 +104,12 @@ def _nearest_command(words: tuple[str, ...]) -> str:
     return found[0] if found else ""
 
 
-def _completion(shell: str) -> int:
+def _completion(parsed: Parsed) -> int:
     from .completion_scripts import SCRIPTS
 
-    click.echo(SCRIPTS[shell], nl=False)
+    script = SCRIPTS[parsed.parameters["shell"]]
+    if not _answer(parsed, script):
+        click.echo(script, nl=False)
     return 0
 
 
