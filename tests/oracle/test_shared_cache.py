@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,58 @@ def test_both_tools_make_the_same_artifacts(oracle: Oracle, project: Path, tmp_p
         answers[name] = said(tool, home, project, *words)
     assert answers["grilse"] == answers["bst"]
     assert len(answers["bst"].splitlines()) == len(SHOWN)
+
+
+SANDBOXED = {
+    "scripted.bst": "kind: script\nbuild-depends:\n- base.bst\n- filename: hello.bst\n  config: {location: /in}\n"
+    "config:\n  commands:\n  - cp /in/usr/bin/hello %{install-root}/copy\n",
+    "below.bst": "kind: junction\nsources:\n- kind: local\n  path: below\n",
+    "whole.bst": "kind: stack\ndepends:\n- hello.bst\n- scripted.bst\n- below.bst:plain.bst\n",
+}
+
+
+@pytest.fixture
+def compiling(tmp_path: Path, project: Path) -> Path:
+    """``examples/compile``, with a script that uses what was compiled, and a junction to the other project."""
+    from tests.faults.surroundings import REPOSITORY, CampaignFailed, base_system
+
+    try:
+        base = base_system()
+    except CampaignFailed as error:
+        pytest.skip(str(error))
+    root = tmp_path / "compiling"
+    shutil.copytree(REPOSITORY / "examples" / "compile", root, symlinks=True, ignore=shutil.ignore_patterns("base"))
+    shutil.copytree(base, root / "base", symlinks=True)
+    shutil.copytree(project, root / "below", symlinks=True)
+    for name, text in SANDBOXED.items():
+        (root / "elements" / name).write_text(text)
+    return root
+
+
+@pytest.mark.sandbox
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("first", ["bst", "grilse"])
+def test_what_one_tool_compiled_the_other_shows_lists_and_checks_out_alike(
+    oracle: Oracle, compiling: Path, tmp_path: Path, first: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    tools: dict[str, Tool] = {"bst": oracle, "grilse": grilse()}
+    said(tools[first], home, compiling, "build", "whole.bst")
+    elements = ["base.bst", "greeting.bst", "hello.bst", "scripted.bst", "below.bst:plain.bst", "whole.bst"]
+    wanted = [
+        ["show", "--deps", "all", "--format", "%{name} %{state} %{full-key} %{artifact-cas-digest}", "whole.bst"],
+        ["artifact", "show", "--deps", "all", "whole.bst"],
+        *(["artifact", "list-contents", "--long", name] for name in elements),
+        *(["artifact", "log", name] for name in elements),
+    ]
+    for words in wanted:
+        outputs = {name: said(tool, home, compiling, *words) for name, tool in tools.items()}
+        assert outputs["grilse"] == outputs["bst"], words
+    for element in elements:
+        trees = {}
+        for name, tool in tools.items():
+            place = tmp_path / f"{name}-{element.replace(':', '-')}"
+            said(tool, home, compiling, "artifact", "checkout", "--deps", "none", "--directory", str(place), element)
+            trees[name] = snapshot(place)
+        assert trees["grilse"] == trees["bst"], element

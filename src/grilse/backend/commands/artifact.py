@@ -168,7 +168,8 @@ def log(session: Session, action: ArtifactLog) -> int:
         elif not subject.artifact.logs:
             reporter.text("warn", f"{subject.artifact_name} is cached without log files")
         elif action.out is None:
-            reporter.output(b"".join(store.read(entry.digest) for entry in subject.artifact.logs))
+            # An empty line after each, as bst has it.
+            reporter.output(b"".join(store.read(entry.digest) + b"\n" for entry in subject.artifact.logs))
         else:
             _write_logs(store, subject, action.out)
     pipeline.close()
