@@ -238,6 +238,8 @@ def campaign_directory(prefix: str, parent: str | None) -> Iterator[Path]:
     """A directory for one campaign, which is kept when something went wrong."""
     import tempfile
 
+    if parent is not None:
+        Path(parent).mkdir(parents=True, exist_ok=True)
     path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     yield path
     shutil.rmtree(path)
