@@ -88,4 +88,5 @@ def _words(holder: object, part: object, modules: dict[int, str]) -> str | None:
         return None
     if kind is MethodType:
         return f"a method of an instance of {type_name(type(holder.__self__))}"  # type: ignore[attr-defined]
-    return f"an instance of {type_name(kind)}"
+    attribute = next((name for name, value in (own_dict(holder) or {}).items() if value is part), None)
+    return f"an instance of {type_name(kind)}" + (f", as {attribute}" if attribute is not None else "")
