@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 from grilse.remote import cas, transfer
@@ -26,8 +27,16 @@ from grilse.storage.store import Store
 from tests.remote import bots_api as api
 
 POLL_SECONDS = 15.0
+# How long a service may be gone, and how often a bot looks whether it is back.
+GONE_SECONDS = 60.0
+LOOK_SECONDS = 0.2
 # While an action runs the session is renewed this often, which is also how soon its end and its cancellation are seen.
 BUSY_SECONDS = 0.2
+
+
+def say(line: str) -> None:
+    """Tell whoever started us."""
+    print(line, flush=True)
 
 
 class Work:
@@ -49,7 +58,10 @@ class Work:
         return not self._thread.is_alive()
 
     def cancel(self) -> None:
+        if self._cancelled:
+            return
         self._cancelled = True
+        say("cancelled")
         if self.pid:
             os.killpg(self.pid, signal.SIGKILL)
 
@@ -61,6 +73,7 @@ class Work:
 
     def started(self, pid: int) -> None:
         self.pid = pid
+        say(f"started {pid}")
         if self._cancelled:
             os.killpg(pid, signal.SIGKILL)
 
@@ -73,15 +86,16 @@ class Bot:
         self.directory = directory
         self.hold = hold
         self.stub = api.BotsStub(self.connection.channel())
-        self.session = api.BotSession(bot_id=name, status=api.OK)
-        device = self.session.worker.devices.add(handle="host")
+        self.introduction = api.BotSession(bot_id=name, status=api.OK)
+        self.session = self.introduction
+        device = self.introduction.worker.devices.add(handle="host")
         device.properties.add(key="OSFamily", value="linux")
         device.properties.add(key="ISA", value=os.environ.get("BOT_ISA", os.uname().machine.replace("_", "-")))
         self.instance = instance
 
     def serve(self) -> None:
-        request = api.CreateBotSessionRequest(parent=self.instance, bot_session=self.session)
-        self.session = self.stub.CreateBotSession(request, timeout=POLL_SECONDS)
+        """Take leases for ever; raises when the service is gone for long."""
+        self._begin()
         work: Work | None = None
         while True:
             for lease in self.session.leases:
@@ -102,12 +116,33 @@ class Bot:
                         if work.result is not None:
                             lease.result.Pack(work.result)
                 work = None
-            request = api.UpdateBotSessionRequest(name=self.session.name, bot_session=self.session)
+            self._renew()
+
+    def _begin(self) -> None:
+        """Introduce ourselves, to a service that may have to be started first."""
+        deadline = time.monotonic() + GONE_SECONDS
+        request = api.CreateBotSessionRequest(parent=self.instance, bot_session=self.introduction)
+        while True:
             try:
-                self.session = self.stub.UpdateBotSession(request, timeout=POLL_SECONDS)
+                self.session = self.stub.CreateBotSession(request, timeout=POLL_SECONDS)
+                return
             except grpc.RpcError as error:
-                if error.code().name != "DEADLINE_EXCEEDED":
+                if error.code().name not in ("UNAVAILABLE", "DEADLINE_EXCEEDED") or time.monotonic() > deadline:
                     raise
+            time.sleep(LOOK_SECONDS)
+
+    def _renew(self) -> None:
+        """Tell how our leases are, and hear what else there is to do."""
+        request = api.UpdateBotSessionRequest(name=self.session.name, bot_session=self.session)
+        try:
+            self.session = self.stub.UpdateBotSession(request, timeout=POLL_SECONDS)
+        except grpc.RpcError as error:
+            code = error.code().name
+            if code == "DEADLINE_EXCEEDED":
+                return
+            say(f"lost {code}")
+            # A service that was gone, or that has given up on us, does not know our session any more.
+            self._begin()
 
     def execute(self, work: Work) -> Any:
         action = messages.Action()
@@ -116,19 +151,20 @@ class Bot:
             work.lease.payload.Unpack(digest)
             action = messages.Action.FromString(self._blob(digest))
         self._blob(action.command_digest)
-        print(f"taken {cas.from_message(action.command_digest).hash}", flush=True)
+        say(f"taken {cas.from_message(action.command_digest).hash}")
         missing = transfer.fetch_trees(self.connection, self.store, [cas.from_message(action.input_root_digest)])
         if missing:
             raise RuntimeError(f"{len(missing)} inputs are missing")
         if self.hold is not None:
             while not os.path.exists(self.hold):
                 threading.Event().wait(0.05)
-        print("running", flush=True)
+        say("running")
         result, named = run_action(self.workshop, action, started=work.started)
         blobs = list(named)
         for output in result.output_directories:
             blobs += transfer.tree_digests(self.store, cas.from_message(output.root_directory_digest))
         transfer.push_blobs(self.connection, self.store, blobs)
+        say(f"done {result.exit_code}")
         return result
 
     def _blob(self, message: Any) -> bytes:

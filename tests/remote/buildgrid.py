@@ -1,8 +1,8 @@
 """Starts BuildGrid with a database of its own, and bots that run actions in our sandbox; knows nothing of any test.
 
-GRILSE_BUILDGRID names the `bgd` program of an environment with `buildgrid` (0.4.4 on Python 3.11) and
-`psycopg2-binary`.
-PostgreSQL's server programs are looked for in PATH and where distributions put them.
+GRILSE_BUILDGRID names the `bgd` program of an environment with `buildgrid` (0.4.4) and `psycopg2-binary`; without it
+the one is used that `python -m tests.remote.get_buildgrid` makes.  PostgreSQL's server programs are looked for in PATH
+and where distributions put them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.remote.get_buildgrid import installed
 from tests.remote.servers import STOP_SECONDS, Server, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# A bot that does not call for so long is lost, and what it ran goes to another one.
+# A bot that does not call for so long is lost, and what it ran goes to another one (BuildGrid's own default is 600);
+# BuildGrid looks for lost bots so often (default: 10).
 BOT_SECONDS = 5
+REAP_SECONDS = 1.0
 
 CONFIGURATION = """\
 description: A server for tests
@@ -58,6 +61,7 @@ schedulers:
     match-property-keys: [OSFamily, ISA]
     wildcard-property-keys: [unixUID, unixGID, network]
   bot-session-keepalive-timeout: {bot_seconds}
+  session-expiry-timer-interval: {reap_seconds}
   assigners:
   - !priority-age-assigner
     count: 1
@@ -95,7 +99,7 @@ command.upgrade(config, "head")
 
 def find_buildgrid() -> str | None:
     """Path of `bgd`, or None."""
-    named = os.environ.get("GRILSE_BUILDGRID")
+    named = os.environ.get("GRILSE_BUILDGRID") or str(installed() or "")
     return named if named and os.access(named, os.X_OK) else None
 
 
@@ -174,7 +178,9 @@ def buildgrid(bgd: str, postgres: Path, directory: Path) -> Iterator[Server]:
         port = free_port()
         configuration = directory / "buildgrid.yml"
         configuration.write_text(
-            CONFIGURATION.format(port=port, database=url, directory=directory, bot_seconds=BOT_SECONDS)
+            CONFIGURATION.format(
+                port=port, database=url, directory=directory, bot_seconds=BOT_SECONDS, reap_seconds=REAP_SECONDS
+            )
         )
         yield stack.enter_context(Server([bgd, "server", "start", str(configuration), "-vv"], port, log))
 

@@ -55,7 +55,9 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running BuildGrid without bots."""
     bgd, postgres = find_buildgrid(), find_postgres()
     if bgd is None:
-        pytest.skip("BuildGrid is not installed (GRILSE_BUILDGRID names its bgd)")
+        pytest.skip(
+            "BuildGrid is not installed (python -m tests.remote.get_buildgrid does it; GRILSE_BUILDGRID names another)"
+        )
     if postgres is None:
         pytest.skip("PostgreSQL is not installed, which BuildGrid needs")
     with buildgrid(bgd, postgres, tmp_path_factory.mktemp("grid")) as server:
