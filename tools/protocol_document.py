@@ -31,9 +31,15 @@ Channels:
 | --- | --- | --- |
 | control | frontend → backend | one `request`, then commands, never queued behind events |
 | control | backend → frontend | `hello`, `acknowledged`; lastly `caught-up` (events only in the log), `result` |
-| events | backend → frontend | `hello`, then events |
-| job | backend → worker | `job-spec`, `cancel-job`, `prepare`, `shutdown` |
-| job | worker → backend | `hello`, `job-message`, `job-activity`, `job-result` |
+| events | backend → frontend | `hello`, then events: `logged-events`, and by themselves those that are not in the log |
+| job | backend → worker | `job-spec`, `cancel-job`, `prepare`, `release-job` |
+| job | worker → backend | `hello`, `job-said`, `job-activity`, `job-launch`, `job-result` |
+
+What is in the event log is encoded once, as the line that stands there: a job's messages by its worker, the rest by the
+backend. These lines travel as bytes within `job-said` and `logged-events`. The backend checks a worker's lines and adds
+them to its log and to the stream as they are. What goes to the frontend is bundled for at most 5 ms; jobs that talk
+much are heard together, every 40 ms. When more than 4 MiB wait for the frontend, what is in the log is left to it
+(`caught-up`), so that neither memory nor the build depends on who reads.
 
 """
 
@@ -63,7 +69,7 @@ def document() -> str:
         ("Frontend → backend: commands", members(requests.Command)),
         ("Backend → frontend: events", members(events.Event)),
         ("Backend → worker", members(jobs.ToWorker)),
-        ("Worker → backend", (jobs.JobMessage, jobs.JobActivity, jobs.JobResult)),
+        ("Worker → backend", (jobs.JobSaid, jobs.JobActivity, jobs.JobLaunch, jobs.JobResult)),
     ):
         parts.append(f"## {title}\n\n")
         parts += [_message(kind) for kind in types]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from multiprocessing.connection import Pipe
 from typing import Any
 
 import msgspec
 import pytest
 
+from grilse.platform.waiting import FrameReader
 from grilse.protocol.channel import Channel, ProtocolError
 from grilse.protocol.events import Event, LogStyle, Output, Text
 from grilse.protocol.requests import Command, Quit
@@ -45,3 +47,34 @@ def test_a_batch_holds_messages_of_the_channel_only() -> None:
     sender, _ = pair()
     with pytest.raises(TypeError):
         sender.encode(Quit())
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 300_000])
+def test_frames_are_read_as_a_connection_sends_them(size: int) -> None:
+    here, there = Pipe()
+    reader = FrameReader(there, 1_000_000)
+    sent = [b"x" * size, b"", b"y" * (size // 2), b"z"]
+    threading.Thread(target=lambda: [here.send_bytes(frame) for frame in sent]).start()
+    read: list[bytes] = []
+    while len(read) < len(sent):
+        read += reader.read()
+    assert read == sent
+    here.close()
+    with pytest.raises((EOFError, OSError)):
+        reader.read()
+
+
+def test_a_frame_beyond_the_limit_is_refused() -> None:
+    here, there = Pipe()
+    here.send_bytes(b"x" * 1000)
+    with pytest.raises(OSError):
+        FrameReader(there, 999).read()
+
+
+def test_the_good_messages_before_a_bad_frame_count_and_none_after_it() -> None:
+    sender, receiver = pair()
+    good = [sender.encode(Text(time=1.0, kind="info", text=str(number))) for number in range(3)]
+    messages, bad = receiver.decode_frames([*good[:2], b"\x00", good[2]])
+    assert [message.text for message in messages] == ["0", "1"]
+    assert isinstance(bad, ProtocolError)
+    assert receiver.decode_frames(good) == ([receiver.decode_frames([one])[0][0] for one in good], None)

@@ -23,7 +23,7 @@ CHANNELS = {
     "control": requests.Request | requests.Command,
     "events": events.Event | Hello,
     "to-worker": jobs.ToWorker,
-    "from-worker": jobs.JobMessage | jobs.JobActivity | jobs.JobResult | Hello,
+    "from-worker": jobs.FromWorker,
 }
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(max_size=8),

@@ -53,16 +53,20 @@ class EventLog:
         with self._lock:
             self._copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
-    def append(self, event: Event) -> tuple[int, int]:
-        """Add one event; returns the byte range of its line in the log."""
+    def append(self, event: Event) -> tuple[bytes, int]:
+        """Add one event; returns its line and where in the log that begins."""
         line = self._encoder.encode(event) + b"\n"
+        return line, self.append_lines(line)
+
+    def append_lines(self, lines: bytes) -> int:
+        """Add events that are encoded already, each ended by a line feed; returns where in the log they begin."""
         with self._lock:
             start = self.size
-            self.size += len(line)
-            self._pending += line
+            self.size += len(lines)
+            self._pending += lines
             if len(self._pending) >= BUFFER_LIMIT:
                 self._write()
-            return start, self.size
+            return start
 
     def flush(self) -> None:
         """Hand everything to the operating system."""

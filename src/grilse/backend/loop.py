@@ -11,8 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Pipe, wait
+from multiprocessing.connection import Pipe
 from typing import Any
+
+from ..platform.waiting import Waiter
 
 Callback = Callable[[], None]
 
@@ -36,6 +38,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._watched: dict[Any, Callback] = {}
+        self._waiter = Waiter()
         self._deadlines: list[tuple[float, int, Deadline]] = []
         self._numbers = itertools.count()
         self._called: deque[Callback] = deque()
@@ -43,15 +46,18 @@ class Loop:
         self._woken = False
         self._lock = threading.Lock()
         self._before_sleep: list[Callback] = []
-        self._watched[self._wake_reader] = self._wake
+        self.watch(self._wake_reader, self._wake)
 
     def watch(self, waitable: Any, callback: Callback) -> None:
         """Call back whenever `waitable` (a connection or a sentinel) is ready."""
+        if waitable not in self._watched:
+            self._waiter.add(waitable)
         self._watched[waitable] = callback
 
     def forget(self, waitable: Any) -> None:
-        """Watch it no more."""
-        self._watched.pop(waitable, None)
+        """Watch it no more; before it is closed."""
+        if self._watched.pop(waitable, None) is not None:
+            self._waiter.remove(waitable)
 
     def after(self, seconds: float, callback: Callback) -> Deadline:
         """Call back once, `seconds` from now."""
@@ -88,7 +94,7 @@ class Loop:
             heapq.heappop(self._deadlines)
         # Without a deadline there is no limit: the control channel's end wakes the loop when the frontend is gone.
         timeout = max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
-        for ready in wait(list(self._watched), timeout):
+        for ready in self._waiter.wait(timeout):
             watching = self._watched.get(ready)
             if watching is not None:
                 watching()
@@ -100,5 +106,6 @@ class Loop:
 
     def close(self) -> None:
         """Close the wake-up connection."""
+        self._waiter.close()
         self._wake_reader.close()
         self._wake_writer.close()

@@ -81,9 +81,21 @@ class PlanBook:
         action: str,
         task: str,
         attempt: int = 1,
+        shown: str | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> JobSpec:
-        """The message of a job of an element; `ref` is where its record stands, if it is not a loaded element."""
+        """The message of a job of an element.
+
+        Args:
+            item: what it is about.
+            job: its number.
+            ref: where the record of the element stands, if it is not a loaded one.
+            action: the queue, which gives the log its name.
+            task: the task module.
+            attempt: 1, 2, ... when retried.
+            shown: what its messages call the action, if not by that name.
+            parameters: what only this task needs.
+        """
         if ref is None:
             assert isinstance(item, Item)
             ref = self.ref(item.element)
@@ -97,6 +109,9 @@ class PlanBook:
             key=item.display_key[: self._key_length],
             full_key=item.cache_key,
             attempt=attempt,
+            about=item.display_name,
+            about_key=item.display_key,
+            action=action if shown is None else shown,
             parameters=parameters or {},
         )
 

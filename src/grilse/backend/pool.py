@@ -20,7 +20,6 @@ from ..protocol.jobs import (
     FromWorker,
     JobActivity,
     JobLaunch,
-    JobMessage,
     JobResult,
     JobSpec,
     Prepare,
@@ -28,6 +27,7 @@ from ..protocol.jobs import (
     ToWorker,
 )
 from ..protocol.requests import Hello
+from .hearing import Audience, Ear, Heard, Said
 from .loop import Deadline, Loop
 
 # Seconds that a cancelled job has to end by itself before its process tree is killed.
@@ -62,13 +62,13 @@ class Job:
 
     Attributes:
         spec: its message.
-        on_message: called with each `JobMessage`, `JobActivity` and `JobLaunch`.
+        on_message: called with all that it says, in order.
         on_result: called once with its `JobResult`.
         on_lost: called instead when its worker died; with a description of how.
     """
 
     spec: JobSpec
-    on_message: Callable[[JobMessage | JobActivity | JobLaunch], None]
+    on_message: Callable[[Said | JobActivity | JobLaunch], None]
     on_result: Callable[[JobResult], None]
     on_lost: Callable[[str], None]
 
@@ -80,6 +80,7 @@ class Worker:
         "channel",
         "computed",
         "deadline",
+        "ear",
         "first_memory",
         "job",
         "jobs_done",
@@ -94,6 +95,7 @@ class Worker:
         self.number = number
         self.process = process
         self.channel = channel
+        self.ear = Ear(channel)
         self.state = WorkerState.STARTING
         self.job: Job | None = None
         # When it was last seen to compute, or given a job.
@@ -141,6 +143,7 @@ class Pool:
         self._held = held
         self._processors = processors or platform.cpu_count()
         self._look_again: Deadline | None = None
+        self._audience = Audience(loop)
 
     def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
         """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
@@ -186,6 +189,7 @@ class Pool:
             )
         worker.job = job
         worker.computed = time.monotonic()
+        self._audience.attend(worker.channel.connection)
         if worker.state is WorkerState.IDLE:
             worker.state = WorkerState.BUSY
         # A starting worker finds the job in its channel after its hello.
@@ -235,6 +239,7 @@ class Pool:
         for worker in list(self.workers.values()):
             worker.process.wait(SHUTDOWN_LIMIT)
             self._bury(worker)
+        self._audience.close()
 
     def _worker_of(self, job_number: int) -> Worker | None:
         for worker in self.workers.values():
@@ -248,7 +253,7 @@ class Pool:
         self._numbers += 1
         worker = Worker(self._numbers, process, Channel(ours, ToWorker, FromWorker))
         self.workers[worker.number] = worker
-        self._loop.watch(ours, lambda: self._on_message(worker))
+        self._audience.watch(ours, lambda: self._on_message(worker))
         self._loop.watch(process.sentinel, lambda: self._on_end(worker))
         self._set_deadline(worker, START_LIMIT, lambda: self._kill(worker))
         return worker
@@ -267,19 +272,27 @@ class Pool:
 
     def _on_message(self, worker: Worker) -> None:
         try:
-            message = worker.channel.receive()
-            if worker.state is WorkerState.STARTING:
-                check_hello(message, "worker")
+            messages, bad = worker.ear.hear()
         except ChannelClosed:
             # What it still had to say is read; its sentinel follows.
-            self._loop.forget(worker.channel.connection)
+            self._audience.forget(worker.channel.connection)
             return
-        except ProtocolError:
+        try:
+            for message in messages:
+                self._take(worker, message)
+        except ProtocolError as error:
+            bad = error
+        if bad is not None:
             # Whatever else it says is not to be trusted.
             worker.trusted = False
-            self._loop.forget(worker.channel.connection)
+            self._audience.forget(worker.channel.connection)
             self._kill(worker)
-            return
+        elif worker.job is not None:
+            self._audience.heard(worker.channel.connection)
+
+    def _take(self, worker: Worker, message: Heard) -> None:
+        if worker.state is WorkerState.STARTING:
+            check_hello(message, "worker")
         if isinstance(message, Hello):
             if worker.deadline is not None:
                 worker.deadline.cancel()
@@ -324,7 +337,7 @@ class Pool:
 
     def _retire(self, worker: Worker) -> None:
         self.workers.pop(worker.number, None)
-        self._loop.forget(worker.channel.connection)
+        self._audience.forget(worker.channel.connection)
         self._loop.forget(worker.process.sentinel)
         platform.kill_tree(worker.process.pid)
         worker.process.wait(SHUTDOWN_LIMIT)
@@ -339,17 +352,19 @@ class Pool:
         while worker.trusted and worker.state is not WorkerState.DEAD and worker.channel.poll():
             before = worker.job
             try:
-                message = worker.channel.receive()
-            except (ChannelClosed, ProtocolError):
+                messages, bad = worker.ear.hear()
+            except ChannelClosed:
                 break
-            if isinstance(message, JobResult) and before is not None:
-                worker.job = None
-                worker.unclean = True
-                self._bury(worker)
-                self._deliver(before, message)
-                return
-            if before is not None and isinstance(message, JobMessage | JobActivity | JobLaunch):
-                before.on_message(message)
+            worker.trusted = bad is None
+            for message in messages:
+                if isinstance(message, JobResult) and before is not None:
+                    worker.job = None
+                    worker.unclean = True
+                    self._bury(worker)
+                    self._deliver(before, message)
+                    return
+                if before is not None and not isinstance(message, Hello | JobResult):
+                    before.on_message(message)
         status = worker.process.poll()
         job = worker.job
         worker.job = None
@@ -367,7 +382,7 @@ class Pool:
         self.workers.pop(worker.number, None)
         if worker in self._idle:
             self._idle.remove(worker)
-        self._loop.forget(worker.channel.connection)
+        self._audience.forget(worker.channel.connection)
         self._loop.forget(worker.process.sentinel)
         worker.process.poll()
         worker.channel.close()

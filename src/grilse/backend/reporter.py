@@ -16,7 +16,7 @@ from ..protocol.errors import GrilseError
 from ..protocol.message import Failure
 from .clock import Clock
 from .eventlog import EventLog
-from .outbox import Outbox
+from .outbox import COALESCED, Outbox
 
 # Bytes of results that may wait for the frontend before the command that makes them is held back.
 OUTPUT_LIMIT = 32 * 1024 * 1024
@@ -41,7 +41,20 @@ class Reporter:
 
     def emit(self, event: events.Event) -> None:
         """Write an event to the log and send it."""
-        self.outbox.post(event, self.log.append(event))
+        line, start = self.log.append(event)
+        if isinstance(event, COALESCED):
+            self.outbox.replace(event)
+        else:
+            self.outbox.post_lines(line, start)
+
+    def relay(self, lines: bytes) -> None:
+        """Write to the log and send what a worker has encoded; at the latest when the main loop goes to sleep."""
+        self.outbox.post_lines(lines, self.log.append_lines(lines), wake=False)
+
+    def flush(self) -> None:
+        """Hand on what is still here: called before the main loop goes to sleep."""
+        self.log.flush()
+        self.outbox.wake()
 
     def text(
         self,
@@ -92,12 +105,12 @@ class Reporter:
 
     def output(self, data: bytes | str) -> None:
         """Send a piece of the command's result; waits when the frontend is far behind."""
-        self.outbox.post(events.Output(data.encode() if isinstance(data, str) else data), (0, 0))
+        self.outbox.post(events.Output(data.encode() if isinstance(data, str) else data))
         self.outbox.wait_below(OUTPUT_LIMIT)
 
     def values(self, data: object) -> None:
         """Send the command's result as plain data."""
-        self.outbox.post(events.Values(data=data), (0, 0))
+        self.outbox.post(events.Values(data=data))
 
     def error(self, error: GrilseError) -> None:
         """Tell the error that the command ends with."""

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from .. import platform
 from ..protocol import events
-from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult, JobSpec
+from ..protocol.jobs import JobActivity, JobLaunch, JobResult, JobSpec
 from ..protocol.message import Failure
+from .hearing import Said
 from .loop import Loop
 from .pool import Job, Pool
 from .reporter import Reporter
@@ -366,12 +367,12 @@ class Scheduler:
 
     # What jobs say
 
-    def _on_message(self, task: Task, message: JobMessage | JobActivity | JobLaunch) -> None:
+    def _on_message(self, task: Task, message: Said | JobActivity | JobLaunch) -> None:
         task.last_sign = self._reporter.clock.elapsed()
         if isinstance(message, JobLaunch):
             # No queue has a stage that launches anything for others.
             return
-        self._teller.said(task, self._stages[task.stage].action, message)
+        self._teller.said(message)
 
     def _release(self, task: Task) -> float:
         if task.job is not None:

@@ -60,7 +60,7 @@ class Session:
         self.outbox = Outbox(events, log)
         self.reporter = Reporter(log, self.outbox, self.clock)
         self.loop = Loop()
-        self.loop.before_sleep(log.flush)
+        self.loop.before_sleep(self.reporter.flush)
         self._channel = channel
         self._ended = False
         self._at_abort: list[Callable[[], None]] = []

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..protocol import events
-from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
+from ..protocol.jobs import JobActivity, JobLaunch, JobResult
+from .hearing import Said
 from .items import Item
 from .pool import Job
 
@@ -86,11 +87,12 @@ class Shells:
         )
         spec = pipeline.book.spec(item, job=number, action="shell", task="shell", parameters=parameters)
 
-        def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
+        def on_message(message: Said | JobActivity | JobLaunch) -> None:
             if isinstance(message, JobLaunch):
                 pipeline.session.reporter.emit(shell_ready(message, item.display_name))
-            elif isinstance(message, JobMessage):
-                self._say(item, message.kind, message.text, message.detail)
+            elif isinstance(message, Said):
+                for text in message.texts:
+                    self._say(item, text.kind, text.text, text.detail)
 
         def on_result(result: JobResult) -> None:
             if result.failure is not None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..project.resolve import ResolvedElement
 from ..protocol import events
 from ..protocol.errors import ErrorDomain, GrilseError
-from ..protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
+from ..protocol.jobs import JobActivity, JobLaunch, JobResult
 from ..protocol.message import Failure
 from ..protocol.records import Ref
+from .hearing import Said
 from .items import ArtifactItem, Item, worker_died
 from .pool import Job
 from .telling import log_tail
@@ -53,13 +54,15 @@ def run_single(
     """
     reporter, loop = pipeline.session.reporter, pipeline.session.loop
     item = subject if isinstance(subject, ArtifactItem) else Item(subject, 0, 0, pipeline.states)
-    spec = pipeline.book.spec(item, ref=ref, job=number, action=action, task=task, parameters=parameters)
+    action_shown = action if announce else "main"
+    spec = pipeline.book.spec(
+        item, ref=ref, job=number, action=action, shown=action_shown, task=task, parameters=parameters
+    )
     outcome: list[JobResult] = []
     lost: list[str] = []
 
     def tell(kind: str, text: str, elapsed: float | None, **more: Any) -> None:
         settings = {"element": item.display_name, "key": item.display_key, **more}
-        action_shown = action if announce else "main"
         reporter.emit(
             events.Text(
                 time=time.time(),
@@ -73,12 +76,11 @@ def run_single(
             )
         )
 
-    def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
+    def on_message(message: Said | JobActivity | JobLaunch) -> None:
         if isinstance(message, JobLaunch) and on_launch is not None:
             on_launch(message)
-        if isinstance(message, JobMessage):
-            about = {"element": message.element or item.display_name, "key": message.key or item.display_key}
-            tell(message.kind, message.text, message.elapsed, detail=message.detail, **about)
+        if isinstance(message, Said):
+            reporter.relay(message.lines)
 
     started = reporter.clock.elapsed()
     worker = pipeline.pool.submit(Job(spec, on_message, outcome.append, lost.append))
@@ -137,9 +139,9 @@ def run_task(
     outcome: list[JobResult] = []
     lost: list[str] = []
 
-    def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
-        if isinstance(message, JobMessage):
-            reporter.text(message.kind, message.text, detail=message.detail)
+    def on_message(message: Said | JobActivity | JobLaunch) -> None:
+        for text in message.texts if isinstance(message, Said) else ():
+            reporter.text(text.kind, text.text, detail=text.detail)
 
     pipeline.pool.submit(
         Job(pipeline.book.bare_spec(task, number, parameters or {}), on_message, outcome.append, lost.append)

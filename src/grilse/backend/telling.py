@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from ..protocol import events
-from ..protocol.jobs import JobActivity, JobMessage
+from ..protocol.jobs import JobActivity
 from ..protocol.message import Failure
+from .hearing import Said
 from .reporter import Reporter
 
 if TYPE_CHECKING:
@@ -55,31 +56,14 @@ class JobTeller:
         )
         self._tell(task, action, "start", self._relative(log), elapsed=None)
 
-    def said(self, task: Task, action: str, message: JobMessage | JobActivity) -> None:
+    def said(self, said: Said | JobActivity) -> None:
         """A job said something."""
-        if isinstance(message, JobActivity):
-            self._reporter.emit(
-                events.JobProgress(
-                    time=message.time,
-                    job=message.job,
-                    activity=message.activity,
-                    current=message.current,
-                    maximum=message.maximum,
-                )
-            )
+        if isinstance(said, Said):
+            self._reporter.relay(said.lines)
             return
         self._reporter.emit(
-            events.Text(
-                time=message.time,
-                kind=message.kind,
-                text=message.text,
-                detail=message.detail,
-                element=message.element or task.item.display_name,
-                key=message.key or task.item.display_key,
-                action=action,
-                elapsed=message.elapsed,
-                log=task.spec.log if task.spec is not None else None,
-                job=message.job,
+            events.JobProgress(
+                time=said.time, job=said.job, activity=said.activity, current=said.current, maximum=said.maximum
             )
         )
 

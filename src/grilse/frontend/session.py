@@ -205,6 +205,8 @@ class Session:
             elif isinstance(event, events.CaughtUp):
                 self._show(shown)
                 self._catch_up(event)
+            elif isinstance(event, events.LoggedEvents):
+                shown += self._reader.lines(event.lines)
             elif isinstance(event, Hello):
                 raise ProtocolError("The backend said hello twice.", reason="bad-message")
             else:

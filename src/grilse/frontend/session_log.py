@@ -29,6 +29,14 @@ class EventReader:
             return None
         return event
 
+    def lines(self, lines: bytes) -> list[Event]:
+        """The events of several lines."""
+        try:
+            decoded: list[Event] = self._decoder.decode_lines(lines)
+        except msgspec.MsgspecError:
+            return [event for line in lines.splitlines() if (event := self.decode(line)) is not None]
+        return decoded
+
     def range(self, path: str, start: int, end: int | None = None) -> Iterator[Event]:
         """The events from byte `start` to byte `end` (None: to the end) of a log.
 

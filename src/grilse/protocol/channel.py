@@ -117,7 +117,28 @@ class Channel(Generic[Sent, Received]):
             ChannelClosed: the peer is gone.
             ProtocolError: what came are not messages of this channel.
         """
-        data = self._receive_frame()
+        return self._decode_many(self._receive_frame())
+
+    def decode_frames(self, frames: Sequence[bytes]) -> tuple[list[Received], ProtocolError | None]:
+        """The messages in frames that somebody else has read, and what is wrong with the first that is none, if one is.
+
+        What follows a bad frame is not looked at.
+        """
+        if len(frames) > 1 and _ARRAY_TYPES.isdisjoint([frame[:1] for frame in frames]):
+            try:
+                return self._batch_decoder.decode(join_messages(frames)), None
+            except msgspec.MsgspecError:
+                # One of them is bad: which one is seen when they are taken one by one.
+                pass
+        messages: list[Received] = []
+        for frame in frames:
+            try:
+                messages += self._decode_many(frame)
+            except ProtocolError as error:
+                return messages, error
+        return messages, None
+
+    def _decode_many(self, data: bytes) -> list[Received]:
         try:
             if data[:1] in _ARRAY_TYPES:
                 messages: list[Received] = self._batch_decoder.decode(data)
@@ -158,7 +179,7 @@ def members(union: Any) -> tuple[type[Message], ...]:
     return get_args(union) if isinstance(union, UnionType) else (union,)
 
 
-def check_hello(message: Message, role: str) -> Hello:
+def check_hello(message: object, role: str) -> Hello:
     """Check the first message of a channel.
 
     Raises:

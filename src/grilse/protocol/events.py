@@ -335,6 +335,16 @@ class Terminating(Message, frozen=True, kw_only=True):
     running: int
 
 
+class LoggedEvents(Message, frozen=True):
+    """Events as the log holds them, so that each is encoded once only; itself not in the log.  Since protocol 2.
+
+    Attributes:
+        lines: JSON of one event or more, each ended by a line feed.
+    """
+
+    lines: bytes
+
+
 class CaughtUp(Message, frozen=True, kw_only=True):
     """The channel was read too slowly: read the log from byte `start` to byte `end` for what was left out."""
 
@@ -396,6 +406,7 @@ Event = (
     | Unhandled
     | Acknowledged
     | Terminating
+    | LoggedEvents
     | CaughtUp
     | Summary
     | Result

@@ -27,6 +27,9 @@ class JobSpec(Message, frozen=True, kw_only=True):
         key: display key, for the log.
         full_key: cache key to build under, when known.
         attempt: 1, 2, ... when retried.
+        about: display name of the element that its messages are about, or None.
+        about_key: display key of that, whole.
+        action: name of the queue that its messages give.
         parameters: what only this task needs, as plain data.
     """
 
@@ -39,6 +42,9 @@ class JobSpec(Message, frozen=True, kw_only=True):
     key: str = ""
     full_key: str | None = None
     attempt: int = 1
+    about: str | None = None
+    about_key: str | None = None
+    action: str = "main"
     parameters: dict[str, Any] = {}
 
 
@@ -64,17 +70,16 @@ class ReleaseJob(Message, frozen=True, kw_only=True):
 ToWorker = JobSpec | CancelJob | Prepare | ReleaseJob
 
 
-class JobMessage(Message, frozen=True, kw_only=True):
-    """A message of a job (fields as in `events.Text`)."""
+class JobSaid(Message, frozen=True, kw_only=True):
+    """Messages of a job as the event log holds them, so that nobody has to encode them again.  Since protocol 2.
+
+    Attributes:
+        job: the job's number.
+        lines: `events.Text` as JSON, each ended by a line feed.
+    """
 
     job: int
-    time: float
-    kind: str
-    text: str
-    detail: str | None = None
-    elapsed: float | None = None
-    element: str | None = None
-    key: str | None = None
+    lines: bytes
 
 
 class JobActivity(Message, frozen=True, kw_only=True):
@@ -124,7 +129,7 @@ class JobResult(Message, frozen=True, kw_only=True):
     memory: int = 0
 
 
-FromWorker = Hello | JobMessage | JobActivity | JobLaunch | JobResult
+FromWorker = Hello | JobSaid | JobActivity | JobLaunch | JobResult
 
 
 class ReplayFile(msgspec.Struct, frozen=True):

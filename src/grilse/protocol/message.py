@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 # Raised by one whenever a message changes so that an older peer would misunderstand it.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 def _tag(name: str) -> str:

@@ -15,13 +15,17 @@ from datetime import datetime
 from queue import SimpleQueue
 from typing import Any
 
+import msgspec
+
 from .. import FORMAT_VERSION
 from ..protocol.channel import Channel
-from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobMessage, JobSpec, ReleaseJob, ToWorker
+from ..protocol.events import Text
+from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobSaid, JobSpec, ReleaseJob, ToWorker
 from ..protocol.records import ElementRecord, PlanHeader, PlanReader, Ref
 from ..storage.digest import Digest
 from .closures import Closures
 
+_ENCODER = msgspec.json.Encoder()
 # Plans that stay open: one session has one, a replay another.
 PLANS_KEPT = 2
 
@@ -134,18 +138,20 @@ class JobContext:
         self.log_line(kind, name, shown, text, detail, elapsed)
         if self._silent and kind not in ("warn", "error", "bug", "failure"):
             return
-        self._channel.send(
-            JobMessage(
-                job=self.spec.job,
-                time=time.time(),
-                kind=kind,
-                text=text,
-                detail=detail,
-                elapsed=elapsed,
-                element=element,
-                key=key,
-            )
+        spec = self.spec
+        said = Text(
+            time=time.time(),
+            kind=kind,
+            text=text,
+            detail=detail,
+            element=element or spec.about,
+            key=key or spec.about_key,
+            action=spec.action,
+            elapsed=elapsed,
+            log=spec.log,
+            job=spec.job,
         )
+        self._channel.send(JobSaid(job=spec.job, lines=_ENCODER.encode(said) + b"\n"))
 
     def activity(self, activity: str, current: int | None = None, maximum: int | None = None) -> None:
         """Report what the job does now."""

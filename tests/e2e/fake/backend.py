@@ -6,6 +6,7 @@ the file named by FAKE_REQUEST, the commands it receives are appended to the fil
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -20,6 +21,8 @@ from grilse.protocol import events
 from grilse.protocol.channel import Channel, ChannelClosed
 from grilse.protocol.events import Event
 from grilse.protocol.requests import Command, Hello, Request
+
+UNLOGGED = events.Output | events.Values | events.CaughtUp | events.Queues | events.JobProgress
 
 
 class Stage:
@@ -53,7 +56,15 @@ class Stage:
             self.control.send(events.Acknowledged(time=time.time(), command=type(command).__name__))
 
     def send(self, *messages: Event) -> None:
-        self.stream.send_many([self.stream.encode(message) for message in messages])
+        # As a backend does: what it logs goes as lines, the rest as it is.
+        encoded: list[bytes] = []
+        for logged, group in itertools.groupby(messages, lambda message: not isinstance(message, UNLOGGED)):
+            if logged:
+                lines = b"".join(msgspec.json.encode(message) + b"\n" for message in group)
+                encoded.append(self.stream.encode(events.LoggedEvents(lines)))
+            else:
+                encoded += map(self.stream.encode, group)
+        self.stream.send_many(encoded)
 
     def wait_for(self, kind: type, count: int = 1) -> Any:
         with self.received:

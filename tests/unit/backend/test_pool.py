@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import psutil
 import pytest
 
 from grilse import platform
+from grilse.backend.hearing import Said
 from grilse.backend.loop import Loop
 from grilse.backend.pool import Job, Pool
-from grilse.protocol.jobs import JobActivity, JobMessage, JobResult, JobSpec
+from grilse.protocol.jobs import JobActivity, JobLaunch, JobResult, JobSpec
 
 SCRIPT = str(Path(__file__).parents[2] / "fixtures" / "bad_worker.py")
 LIMIT = 15.0
@@ -29,7 +31,7 @@ class Bench:
         self.pool = Pool(self.loop, limit, grace=grace, script=SCRIPT, on_unclean=self.unclean.append, processors=limit)
         self.results: dict[int, JobResult] = {}
         self.lost: dict[int, str] = {}
-        self.messages: list[JobMessage | JobActivity] = []
+        self.messages: list[Said | JobActivity | JobLaunch] = []
 
     def submit(self, number: int, task: str) -> None:
         spec = JobSpec(job=number, task=task, plan="", header=(0, 0), element=None)
@@ -41,6 +43,9 @@ class Bench:
                 lambda how: self.lost.update({number: how}),
             )
         )
+
+    def texts(self) -> list[str]:
+        return [text.text for said in self.messages if isinstance(said, Said) for text in said.texts]
 
     def until(self, condition: Any) -> None:
         self.loop.after(LIMIT, lambda: pytest.fail("nothing happened in time"))
@@ -99,7 +104,16 @@ def test_a_result_that_was_sent_before_the_death_counts(bench: Bench) -> None:
 def test_a_flood_of_messages_arrives_whole_and_in_order(bench: Bench) -> None:
     bench.submit(1, "floods")
     bench.until(lambda: 1 in bench.results)
-    assert [m.text for m in bench.messages if isinstance(m, JobMessage)] == [f"line {i}" for i in range(20_000)]
+    assert bench.texts() == [f"line {i}" for i in range(20_000)]
+    lines = b"".join(said.lines for said in bench.messages if isinstance(said, Said))
+    assert [json.loads(line)["text"] for line in lines.splitlines()] == bench.texts()
+
+
+def test_what_a_job_says_that_talks_much_is_read_in_bundles(bench: Bench) -> None:
+    bench.submit(1, "chatters")
+    bench.until(lambda: 1 in bench.results)
+    assert bench.texts() == [f"line {i}" for i in range(300)]
+    assert len(bench.messages) < 100
 
 
 def test_a_polite_job_ends_by_itself_and_its_worker_is_replaced(bench: Bench) -> None:
@@ -138,9 +152,11 @@ def test_a_killed_worker_takes_its_grandchildren_with_it(bench: Bench) -> None:
     assert sleeping(job) == []
 
 
-def test_garbage_from_a_worker_ends_the_worker(bench: Bench) -> None:
-    bench.submit(1, "garbage")
+@pytest.mark.parametrize(("task", "said"), [("garbage", []), ("garbage_lines", ["good"]), ("no_line", ["good"])])
+def test_garbage_from_a_worker_ends_the_worker(bench: Bench, task: str, said: list[str]) -> None:
+    bench.submit(1, task)
     bench.until(lambda: 1 in bench.lost)
+    assert bench.texts() == said
 
 
 @pytest.mark.parametrize("kind", ["exits-at-once", "garbage", "old"])

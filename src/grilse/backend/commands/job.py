@@ -10,8 +10,9 @@ import os
 
 import msgspec
 
-from ...protocol.jobs import JobActivity, JobLaunch, JobMessage, JobResult
+from ...protocol.jobs import JobActivity, JobLaunch, JobResult
 from ...protocol.requests import JobReplay
+from ..hearing import Said
 from ..pool import Job, Pool
 from ..replay import load_job
 from ..session import Session
@@ -26,22 +27,13 @@ def replay(session: Session, action: JobReplay) -> int:
     """
     reporter = session.reporter
     spec = load_job(action.file, os.path.join(session.directory, "replayed-plan"))
-    spec = msgspec.structs.replace(spec, log=os.path.join(session.directory, "replay.log"))
+    spec = msgspec.structs.replace(spec, log=os.path.join(session.directory, "replay.log"), action=spec.task)
     outcome: list[JobResult] = []
     lost: list[str] = []
 
-    def on_message(message: JobMessage | JobActivity | JobLaunch) -> None:
-        if isinstance(message, JobMessage):
-            reporter.text(
-                message.kind,
-                message.text,
-                detail=message.detail,
-                element=message.element,
-                key=spec.key,
-                action=spec.task,
-                log=spec.log,
-                elapsed=message.elapsed,
-            )
+    def on_message(message: Said | JobActivity | JobLaunch) -> None:
+        if isinstance(message, Said):
+            reporter.relay(message.lines)
 
     pool = Pool(session.loop, 1)
     try:
