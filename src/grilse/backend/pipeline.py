@@ -6,8 +6,9 @@ Knows the order of loading, selection and states; nothing of single commands or 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..plugin.surroundings import undisturbed
@@ -88,7 +89,7 @@ class Pipeline:
         # What is said while loading, if that is to be kept, and in which phase (see `project.snapshot.Said`)
         self._said: list[Said] | None = None
         self._phase = 0
-        self._rememberable: tuple[list[str], list[str], list[ResolvedElement], list[Said]] | None = None
+        self._rememberable: Callable[[], None] | None = None
         self._pool: Pool | None = None
         self._book: PlanBook | None = None
         self._upkeep: Upkeep | None = None
@@ -205,10 +206,10 @@ class Pipeline:
         self._excepted = resolved[len(names) :]
         return resolved[: len(names)]
 
-    def recall_targets(self, names: Sequence[str], excepted: Sequence[str] = ()) -> Sequence[Planned]:
+    def recall_targets(self, names: Sequence[str], excepted: Sequence[str] = (), *, whole: bool) -> Sequence[Planned]:
         """As `open_project` and `load_targets`, but takes what the last session found out if nothing has changed.
 
-        Only for commands that run no jobs.
+        Only for commands that run no jobs; `whole` is as for `Planner.recall`.
 
         Raises:
             GrilseError: whatever is wrong.
@@ -221,22 +222,23 @@ class Pipeline:
             self.open_project()
             left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
             given = self.targets_of(names).elements, left_out
-        recalled = self._recall(*given)
+        recalled = self._recall(*given, whole=whole)
         if recalled is not None:
             return recalled
         self.open_project()
         targets = self.load_elements(*given)
         if self.strict:
-            self._rememberable = (*given, targets + self._excepted, self._said)
+            everything = targets + self._excepted
+            self._rememberable = partial(self.planner.remember, *given, everything, self._said, whole=whole)
         else:
             self.states.require(targets)
         self._said = None
         return targets
 
-    def _recall(self, names: list[str], excepted: list[str]) -> Sequence[Planned] | None:
+    def _recall(self, names: list[str], excepted: list[str], *, whole: bool) -> Sequence[Planned] | None:
         try:
             with without_collector(), undisturbed():
-                recalled = self.planner.recall(names, excepted)
+                recalled = self.planner.recall(names, excepted, whole=whole)
         except LoadError as error:
             raise _without_project(error) from None
         if recalled is None:
@@ -263,7 +265,7 @@ class Pipeline:
     def remember_targets(self) -> None:
         """Keep what `recall_targets` had to find out."""
         if self._rememberable is not None:
-            self.planner.remember(*self._rememberable)
+            self._rememberable()
 
     def pull_missing(self, elements: Sequence[ResolvedElement], remotes: SessionRemotes) -> None:
         """Pull the artifacts that are not here, as far as remotes have them.

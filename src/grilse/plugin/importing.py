@@ -15,7 +15,7 @@ from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..protocol.records import PluginRecord
 from . import alias
@@ -36,16 +36,26 @@ CORE: Final = {
 
 
 class _Loader(SourceFileLoader):
-    """Imports a plugin without leaving files beside it: the directory may be part of a source."""
+    """Imports a plugin without leaving files beside it: the directory may be part of a source.
+
+    What Python, run by others, has left there is used by Python's rules.
+    """
 
     def get_code(self, fullname: str) -> CodeType | None:
+        """The compiled module."""
+        try:
+            return super().get_code(fullname)
+        except (EOFError, ImportError, TypeError, ValueError):
+            # Damaged bytecode, unless the source is at fault and says so again.
+            path = self.get_filename(fullname)
+            return self.source_to_code(self.get_data(path), path)
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
         """The compiled module, from where `keep_bytecode` says if it has been compiled before."""
         directory = _finder().bytecode
         if not directory:
-            return super().get_code(fullname)
-        path = self.get_filename(fullname)
-        source = self.get_data(path)
-        return compiled(directory, path, source, lambda: self.source_to_code(source, path))
+            return super().source_to_code(data, path)
+        return compiled(directory, path, data, lambda: SourceFileLoader.source_to_code(self, data, path))
 
     def set_data(self, path: str, data: object, *, _mode: int = 0o666) -> None:
         """Write nothing."""

@@ -8,12 +8,15 @@ recognised for certain is not plain, since a plugin's code may read anything tha
 from __future__ import annotations
 
 import ast
+import re
 from typing import Final
 
 # Bases whose own code reads nothing but the declaration.
 _BASES: Final = frozenset(("BuildElement", "ScriptElement"))
 _PACKAGES: Final = frozenset(("buildstream", "buildstream.buildelement", "buildstream.scriptelement"))
 _CONSTANTS: Final = (str, int, bool, type(None))
+# What most of those that are not plain have: no need to parse them to know.
+_TELLTALE: Final = re.compile(rb"^(?:import |[ \t]+(?:async +)?def )", re.MULTILINE)
 
 
 def is_plain(source: bytes, setup: str = "setup") -> bool:
@@ -23,6 +26,8 @@ def is_plain(source: bytes, setup: str = "setup") -> bool:
         source: the text of its module.
         setup: the function that gives the plugin's class.
     """
+    if _TELLTALE.search(source) is not None:
+        return False
     try:
         module = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):

@@ -72,6 +72,8 @@ class Planner:
         self._host: PlanHost | None = None
         self.supplier: Supplier | None = None
         self._resolver: Resolver | None = None
+        # Plugins ask for what is kept in whole snapshots only.
+        self._curious = False
 
     def open(self) -> Project:
         """Load the toplevel project's configuration.
@@ -145,8 +147,12 @@ class Planner:
 
     # What the last session found out
 
-    def recall(self, names: Sequence[str], excepted: Sequence[str]) -> Recalled | None:
+    def recall(self, names: Sequence[str], excepted: Sequence[str], *, whole: bool) -> Recalled | None:
         """What came of loading these names before, if everything is as it was then.
+
+        Args:
+            names, excepted: element names.
+            whole: whether elements will be asked for more than names, dependencies, keys and states.
 
         Raises:
             LoadError: as `LoadSession.find_project` does.
@@ -155,26 +161,35 @@ class Planner:
         snapshot = None if path is None else read_snapshot(path)
         if path is None or snapshot is None or not self.session.config.is_strict(snapshot.index.project):
             return None
+        if whole and not snapshot.index.whole:
+            return None
         from .recall import recall
 
         heard: list[Said] = []
         listener = self._make_host(lambda *message: heard.append(Said(2, *message)))
         with bounded_depth():
             recalled = recall(snapshot, self.host, listener, heard)
+        self._curious = snapshot.lacked
         if recalled is not None:
             mark_used(path)
         return recalled
 
     def remember(
-        self, names: Sequence[str], excepted: Sequence[str], targets: Sequence[ResolvedElement], said: Sequence[Said]
+        self,
+        names: Sequence[str],
+        excepted: Sequence[str],
+        targets: Sequence[ResolvedElement],
+        said: Sequence[Said],
+        *,
+        whole: bool,
     ) -> None:
-        """Keep for the next session what came of loading these names; what was said belongs to it."""
+        """Keep for the next session what came of loading these names; what was `said` belongs to it."""
         path = self._snapshot_path(names, excepted)
         if path is None or not self.session.config.is_strict(self.session.project.name):
             return
         from .remember import remember
 
-        remember(path, self, targets, said)
+        remember(path, self, targets, said, whole=whole or self._curious)
 
     def _snapshot_path(self, names: Sequence[str], excepted: Sequence[str]) -> str | None:
         """Where the snapshot for these names is, None if there cannot be one."""

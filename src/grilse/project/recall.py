@@ -260,7 +260,8 @@ def recall(snapshot: Snapshot, host: PlanHost, listener: PlanHost, heard: list[S
                     return None
     except Exception:  # noqa: BLE001 - whatever is wrong now, loading in full says it with its place
         return None
-    return recalled
+    # Whoever asked for what was not kept may have made something of not getting it.
+    return None if snapshot.lacked else recalled
 
 
 def _same_tree(tree: TreeInput, host: PlanHost) -> bool:

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ..plugin import keytext
 from ..plugin.importing import ROOT
 from ..plugin.plain import is_plain
@@ -24,6 +26,7 @@ from .snapshot import (
     Index,
     Parts,
     PartWriter,
+    Place,
     PluginEntry,
     Said,
     write_snapshot,
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
     from .resolved import ResolvedElement
 
 
-def remember(path: str, planner: Planner, targets: Sequence[ResolvedElement], said: Sequence[Said]) -> None:
+def remember(
+    path: str, planner: Planner, targets: Sequence[ResolvedElement], said: Sequence[Said], *, whole: bool
+) -> None:
     """Write the snapshot of a session, if it can be repeated.
 
     Args:
@@ -46,6 +51,7 @@ def remember(path: str, planner: Planner, targets: Sequence[ResolvedElement], sa
         planner: has loaded and resolved everything.
         targets: what was asked for.
         said: what was said meanwhile.
+        whole: whether all is kept, or what plugins are asked with and what every command needs to know.
     """
     inputs = planner.session.files.inputs
     if not inputs.repeatable:
@@ -59,7 +65,11 @@ def remember(path: str, planner: Planner, targets: Sequence[ResolvedElement], sa
     talkative = {one.element for one in said}
     try:
         for element in planner.resolver.all():
-            entry = _entry(element, plugins, projects, places, parts.add(element), element.full_name in talkative)
+            entry = _entry(element, plugins, projects, places, element.full_name in talkative)
+            if whole or WHOLE in entry.asked:
+                entry = replace(entry, parts=parts.add(element), records=parts.add_sources(element))
+            elif entry.asked or None in entry.sources:
+                entry = replace(entry, records=parts.add_sources(element))
             places[id(element)] = len(elements)
             elements.append(entry)
     except (TypeError, UnicodeEncodeError, RecursionError):
@@ -71,6 +81,7 @@ def remember(path: str, planner: Planner, targets: Sequence[ResolvedElement], sa
         inputs=inputs.record(),
         project=planner.session.project.name,
         count=planner.session.count,
+        whole=whole,
         said=list(said),
         plugins=plugins.entries,
         projects=projects.records,
@@ -143,9 +154,9 @@ def _entry(
     plugins: _Plugins,
     projects: _Projects,
     places: dict[int, int],
-    parts: Parts,
     talkative: bool,
 ) -> ElementEntry:
+    """What every command needs to know of an element."""
     plugin = element.plugin
     plain = plugins.is_plain(plugin.record, plugin.type)
     sources = element.sources
@@ -172,7 +183,8 @@ def _entry(
         sources=[source._presence() for source in sources],
         asked=asked,
         unique_key=key_digest(element.element().get_unique_key()) if WHOLE in asked else b"",
-        parts=parts,
+        records=None,
+        parts=None,
     )
 
 
@@ -201,11 +213,14 @@ class _Parts:
             environment=writer.add_shared(element.plain_environment()),
             public=writer.add_shared(element.plain_public()),
             sandbox=writer.add(element.sandbox),
-            sources=writer.add(source_records(element)),
             details=writer.add(details),
             nocache=element.nocache,
             provenance=str(element.node.get_provenance()),
         )
+
+    def add_sources(self, element: ResolvedElement) -> Place:
+        """Keep the records of the sources of one element."""
+        return self.writer.add(source_records(element))
 
     def _variables(self, element: ResolvedElement) -> tuple[dict[str, str], dict[str, str]]:
         """The variables of an element: some that others share, and those to be laid over them."""

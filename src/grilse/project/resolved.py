@@ -48,6 +48,7 @@ class ResolvedElement:
         "_element",
         "_environment",
         "_public",
+        "_sources_key",
         "_variables",
         "bit",
         "build_closure",
@@ -107,6 +108,7 @@ class ResolvedElement:
         self._variables: Variables | None = None
         self._environment: Expanded | None = None
         self._public: Expanded | None = None
+        self._sources_key: str | None = None
 
     def __repr__(self) -> str:
         return f"<ResolvedElement {self.full_name}>"
@@ -192,7 +194,9 @@ class ResolvedElement:
 
     def sources_key(self) -> str | None:
         """The key under which its sources are cached together, or None if one has no ref."""
-        return None if self.source_keys is None else keytext.digest(self.source_keys)
+        if self._sources_key is None and self.source_keys is not None:
+            self._sources_key = keytext.digest(self.source_keys)
+        return self._sources_key
 
     def full_key(self, keys: Callable[[ResolvedElement], str | None]) -> str | None:
         """The full key in a build that is not strict.

@@ -105,6 +105,11 @@ class Format:
         self._key_length = key_length
         self.symbols = frozenset(part[0] for part in parts if isinstance(part, tuple))
 
+    @property
+    def needs_bodies(self) -> bool:
+        """Whether it asks more of elements than names, dependencies, keys and states."""
+        return not _BODIES.isdisjoint(self.symbols)
+
     def report(self, views: Iterable[View], style: Style | None = None) -> str:
         """The text for all elements, without the line breaks that the format ends with.
 
@@ -177,5 +182,7 @@ _VALUES: Final[Mapping[str, Callable[[View], str]]] = {
     "source-info": lambda view: write_yaml(view.source_info()),
     "artifact-cas-digest": lambda view: view.artifact_digest(),
 }
+# Those that ask for an element's configuration or sources.
+_BODIES: Final = frozenset(("config", "vars", "env", "public", "source-info"))
 # The word may be followed by a format spec or an index.
 _SYMBOL: Final = re.compile(r"%\{(key|full-key|" + "|".join(map(re.escape, _VALUES)) + r")((?:[:!\[][^%}]*)?)\}")

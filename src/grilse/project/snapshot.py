@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ..protocol.records import ElementBody, PluginRecord, ProjectRecord, SourceRecord
 from .inputs import InputRecord
 
+_T = TypeVar("_T")
+
 # Raise this when anything here, or what is kept, changes its meaning.
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Below the cache directory; BuildStream does not look there.
 SNAPSHOTS: Final = os.path.join("grilse", "loaded")
@@ -77,7 +79,6 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         base: variables that many elements begin with; `variables` are laid over them.
         config, environment, public, sandbox: mappings.
-        sources: list of `SourceRecord`.
         details: list of `DependencyDetail`, one for each dependency.
         nocache, provenance: themselves.
     """
@@ -88,7 +89,6 @@ class Parts(msgspec.Struct, frozen=True, array_like=True):
     environment: Place
     public: Place
     sandbox: Place
-    sources: Place
     details: Place
     nocache: list[str]
     provenance: str
@@ -108,7 +108,8 @@ class ElementEntry(msgspec.Struct, frozen=True, array_like=True):
         asked: places of the sources whose plugins are not plain and must be asked for their keys again; `WHOLE` if
             the element must be, with all that belongs to it.
         unique_key: digest of what its plugin gave as unique key, if it must be asked.
-        parts: where its parts are.
+        records: where the list of `SourceRecord` is, None if it was not kept.
+        parts: where its parts are, None if they were not kept.
     """
 
     name: str
@@ -123,7 +124,8 @@ class ElementEntry(msgspec.Struct, frozen=True, array_like=True):
     sources: list[str | bool | None]
     asked: list[int]
     unique_key: bytes
-    parts: Parts
+    records: Place | None
+    parts: Parts | None
 
 
 class DependencyDetail(msgspec.Struct, frozen=True, array_like=True):
@@ -140,6 +142,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True):
         inputs: everything that this was made from.
         project: name of the toplevel project.
         count: how many elements loading counted.
+        whole: whether all parts of all elements were kept, or only those that plugins must be asked with.
         said: what was said.
         plugins, projects: of the elements; the `Ref` of a project is its place here and 0.
         elements: dependencies before dependants, those that only junctions needed included.
@@ -149,6 +152,7 @@ class Index(msgspec.Struct, frozen=True, array_like=True):
     inputs: InputRecord
     project: str
     count: int
+    whole: bool
     said: list[Said]
     plugins: list[PluginEntry]
     projects: list[ProjectRecord]
@@ -156,25 +160,31 @@ class Index(msgspec.Struct, frozen=True, array_like=True):
     targets: list[int]
 
 
+class NotKept(LookupError):
+    """A part was asked for that was not kept."""
+
+
 class Snapshot:
     """A snapshot that was read.
 
     Attributes:
         index: its index.
+        lacked: whether anybody has asked for a part that was not kept.
     """
 
-    __slots__ = ("_details", "_mappings", "_parts", "_sources", "index")
+    __slots__ = ("_details", "_mappings", "_parts", "_sources", "index", "lacked")
 
     def __init__(self, index: Index, parts: memoryview) -> None:
         self.index = index
+        self.lacked = False
         self._parts = parts
         self._mappings = msgspec.msgpack.Decoder(dict[str, Any])
         self._sources = msgspec.msgpack.Decoder(list[SourceRecord])
         self._details = msgspec.msgpack.Decoder(list[DependencyDetail])
 
     def body(self, entry: ElementEntry) -> ElementBody:
-        """The heavy half of an element."""
-        parts = entry.parts
+        """The heavy half of an element; raises NotKept."""
+        parts = self._kept(entry.parts)
         mapping = self._mapping
         return ElementBody(
             config=mapping(parts.config),
@@ -190,12 +200,18 @@ class Snapshot:
         )
 
     def sources(self, entry: ElementEntry) -> list[SourceRecord]:
-        """The sources of an element."""
-        return self._sources.decode(self._part(entry.parts.sources))
+        """The sources of an element; raises NotKept."""
+        return self._sources.decode(self._part(self._kept(entry.records)))
 
     def details(self, entry: ElementEntry) -> list[DependencyDetail]:
-        """What an element says of its dependencies."""
-        return self._details.decode(self._part(entry.parts.details))
+        """What an element says of its dependencies; raises NotKept."""
+        return self._details.decode(self._part(self._kept(entry.parts).details))
+
+    def _kept(self, place: _T | None) -> _T:
+        if place is None:
+            self.lacked = True
+            raise NotKept
+        return place
 
     def _mapping(self, place: Place) -> dict[str, Any]:
         return self._mappings.decode(self._part(place))

@@ -99,16 +99,33 @@ class Small:
         planner.open()
         targets = planner.load(["app.bst"])
         if remember:
-            planner.remember(["app.bst"], [], targets, said)
+            planner.remember(["app.bst"], [], targets, said, whole=True)
         planner.close()
         return facts(planner.resolver.all())
 
     def recall(self, options: Sequence[tuple[str, str]] = ()) -> dict[str, Any] | None:
         """What the snapshot says of each element, None if it is of no use."""
         planner = self.planner(options)
-        recalled = planner.recall(["app.bst"], [])
+        recalled = planner.recall(["app.bst"], [], whole=True)
         planner.close()
         return None if recalled is None else facts(recalled.elements)
+
+    def show(self, *, whole: bool) -> tuple[bool, dict[str, Any]]:
+        """As `show` does, recall or else load and remember: whether it was recalled, and what every command needs."""
+        planner = self.planner()
+        elements: Sequence[Any] | None = getattr(planner.recall(["app.bst"], [], whole=whole), "elements", None)
+        recalled = elements is not None
+        if elements is None:
+            planner.open()
+            targets = planner.load(["app.bst"])
+            planner.remember(["app.bst"], [], targets, [], whole=whole)
+            elements = planner.resolver.all()
+        known = {
+            element.full_name: (element.kind, element.description, element.strict_key, element.sources_key())
+            for element in elements
+        }
+        planner.close()
+        return recalled, known
 
     def snapshots(self) -> list[Path]:
         return list((self.root / "cache" / "grilse" / "loaded").glob("*"))
@@ -202,6 +219,32 @@ def test_a_plugin_that_reads_the_host_is_asked_again(small: Small, monkeypatch: 
     assert small.recall() is None
 
 
+def test_what_needs_no_configuration_keeps_none_and_is_served_by_what_does(small: Small) -> None:
+    _, known = small.show(whole=False)
+    [brief] = small.snapshots()
+    size = brief.stat().st_size
+    assert small.show(whole=False) == (True, known)
+    assert small.show(whole=True) == (False, known)
+    assert small.snapshots() == [brief]
+    assert brief.stat().st_size > size
+    assert small.show(whole=True) == (True, known)
+    assert small.show(whole=False) == (True, known)
+
+
+def test_all_is_kept_for_plugins_that_ask_other_elements(small: Small) -> None:
+    small.write(
+        "plugins/curious.py",
+        FILES["plugins/curious.py"].replace(
+            'return os.environ.get("CURIOUS", "")',
+            'return [each.get_variable("greeting") for each in self.dependencies()]',
+        ),
+    )
+    small.age()
+    _, known = small.show(whole=False)
+    assert small.show(whole=False) == (False, known)
+    assert small.show(whole=False) == (True, known)
+
+
 def test_a_change_that_shows_in_nothing_but_the_change_time_is_noticed(small: Small) -> None:
     small.learn()
     path = small.directory / "include/base.yml"
@@ -231,7 +274,7 @@ def test_a_file_that_changes_while_a_project_is_loaded_is_not_remembered(small: 
     files.load(str(small.directory / "include/more.yml"))
     small.write("include/more.yml", "variables:\n  more: b\n")
     planner.open()
-    planner.remember(["app.bst"], [], planner.load(["app.bst"]), [])
+    planner.remember(["app.bst"], [], planner.load(["app.bst"]), [], whole=True)
     assert small.snapshots() == []
 
 
@@ -243,7 +286,7 @@ def test_a_file_that_changes_while_a_project_is_loaded_is_not_remembered(small: 
         lambda content: content[:40],
         lambda content: content[:100] + b"\x00" + content[101:],
         lambda content: content[:-3] + b"\xff\xff\xff",
-        lambda content: content.replace(b"loaded 1", b"loaded 0", 1),
+        lambda content: content.replace(b"loaded %d" % snapshot.VERSION, b"loaded 0", 1),
     ],
 )
 def test_a_damaged_snapshot_is_none(small: Small, damage: Callable[[bytes], bytes]) -> None:

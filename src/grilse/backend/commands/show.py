@@ -81,14 +81,15 @@ def show(session: Session, action: Show) -> int:
         GrilseError: they cannot be loaded, or the format is wrong.
     """
     pipeline = Pipeline(session)
-    targets = pipeline.recall_targets(action.targets, action.except_)
+    form = compile_format(action.format or pipeline.config.element_format, pipeline.config.key_length)
+    as_json = session.request.output_json
+    targets = pipeline.recall_targets(action.targets, action.except_, whole=form.needs_bodies and not as_json)
     chosen = pipeline.select(targets, action.deps)
     pipeline.states.ask_storage(chosen)
     if action.order == "alpha":
         chosen.sort(key=lambda element: element.full_name)
-    form = compile_format(action.format or pipeline.config.element_format, pipeline.config.key_length)
     views = [ElementView(element, pipeline.states) for element in chosen]
-    if session.request.output_json:
+    if as_json:
         session.reporter.values([_as_data(view) for view in views])
     else:
         style = _coloured if session.request.invocation.colors else None
