@@ -38,6 +38,7 @@ def graph(write: Write, open_project: Open, *, targets: str, **edges: str) -> di
     return dict(zip(edges, loaded, strict=True))
 
 
+@pytest.mark.timeout(180)  # writing 6,000 files takes long on a busy machine
 def test_a_chain_of_any_length_loads(write: Write, open_project: Open) -> None:
     count = 6000
     files = {f"e{i}.bst": f"kind: stack\ndepends: [e{i + 1}.bst]\n" for i in range(count)}
