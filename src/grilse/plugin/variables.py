@@ -128,7 +128,13 @@ class Variables:
 
     def check(self) -> None:
         """Resolve every variable; raises as `get` does for the first that cannot be."""
-        if self._unresolved:
+        if not self._unresolved:
+            return
+        try:
+            for name in list(self._unresolved):
+                self._resolve(name, hints=False)
+        except LoadError:
+            # Of several that cannot be resolved the first is named.
             for name in [name for name in self._nodes if name in self._unresolved]:
                 self[name]
 
@@ -208,8 +214,8 @@ class Variables:
                         raise self._undefined(reference, name, place, hints)
                 stack.extend(missing)
                 continue
-            filled = list(parts)
-            filled[1::2] = [values[reference] for reference in parts[1::2]]
+            filled = parts.copy()
+            filled[1::2] = map(values.__getitem__, parts[1::2])
             if sum(map(len, filled)) > MAX_EXPANDED_LENGTH:
                 raise LoadError(
                     f"The value of variable '{name}' grows beyond {MAX_EXPANDED_LENGTH} characters",
@@ -218,6 +224,8 @@ class Variables:
                 )
             values[name] = "".join(filled)
             self._unresolved.discard(name)
+            stack.pop()
+            del path[name]
         return values[wanted]
 
     def _undefined(self, name: str, referrer: str | None, place: Node | None, hints: bool) -> LoadError:

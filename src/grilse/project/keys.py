@@ -36,15 +36,16 @@ class Closure:
     Attributes:
         base: the closure that this one begins with, or None.
         tail: further elements, in staging order.
-        bits: bit set of the numbers of all elements.
+        bits: bit set of the numbers of all elements; `own` of those in `tail`.
     """
 
-    __slots__ = ("_further", "_states", "base", "bits", "tail")
+    __slots__ = ("_further", "_states", "base", "bits", "own", "tail")
 
     def __init__(self, base: Closure | None, tail: Sequence[ResolvedElement], bits: int) -> None:
         self.base = base
         self.tail = tail
         self.bits = bits
+        self.own = bits if base is None else bits ^ base.bits
         self._states: list[Any] = [None, None, None]
         # What this closure becomes with one more element, by number: elements often list the same dependencies.
         self._further: dict[int, Closure] | None = None
@@ -131,11 +132,13 @@ def _add(root: ResolvedElement, bits: int, tail: list[ResolvedElement]) -> int:
     while closure is not None and closure.bits & ~bits:
         parts.append(closure)
         closure = closure.base
-    # One character for each number up to that of `root`, which is the highest: "1" for what is still to be added.
-    pending = format(root.run_closure.bits & ~bits, "b")[::-1]
-    size = len(pending)
+    wanted = root.run_closure.bits & ~bits
     for part in reversed(parts):
-        tail += [element for element in part.tail if element.number < size and pending[element.number] == "1"]
+        own = part.own & wanted
+        if own == part.own:
+            tail += part.tail
+        elif own:
+            tail += [element for element in part.tail if own & element.bit]
     return bits | root.run_closure.bits
 
 

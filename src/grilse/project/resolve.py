@@ -6,7 +6,7 @@ chain of them may have any length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from ..plugin import keytext
@@ -316,7 +316,8 @@ class Resolver:
                 entry["directory"] = source._grilse.spec.directory
             keys.append(entry)
         resolved.source_keys = keys
-        text = resolved.key_text = KeyText(_key_parts(resolved, element, keys))
+        resolved.encoded_sources = b"[" + b",".join(map(_encoded, sources, keys)) + b"]"
+        text = resolved.key_text = KeyText(_key_parts(resolved, element))
         closure = resolved.build_closure
         if element.BST_STRICT_REBUILD or not resolved.strict_dependencies:
             weak = text.weak(closure, element.BST_STRICT_REBUILD)
@@ -468,7 +469,7 @@ def _forbidden(element: Element, what: str, word: str) -> ElementError:
     )
 
 
-def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[dict[str, Any]]) -> bytes:
+def _key_parts(resolved: ResolvedElement, element: Element) -> bytes:
     """What of an element counts in its keys, dependencies left out: a mapping with sorted keys."""
     text = keytext.encode_text
     parts = [
@@ -484,12 +485,8 @@ def _key_parts(resolved: ResolvedElement, element: Element, source_keys: list[di
     parts.append(b'"public":' + resolved.encoded_public())
     if element.BST_RUN_COMMANDS:
         parts.append(b'"sandbox":' + text(resolved.sandbox))
-    parts.append(b'"sources":[' + b",".join(_encoded_sources(element, source_keys)) + b"]}")
+    parts.append(b'"sources":' + resolved.encoded_sources + b"}")
     return b",".join(parts)
-
-
-def _encoded_sources(element: Element, keys: list[dict[str, Any]]) -> Iterator[bytes]:
-    return map(_encoded, element._grilse.sources, keys)
 
 
 def _encoded(plugin: Plugin, key: Any) -> bytes:

@@ -5,6 +5,7 @@ Must not know how elements are resolved.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +39,7 @@ class ResolvedElement:
         build_dependencies, runtime_dependencies, strict_dependencies: direct ones in staging order.
         build_closure: what it is built with; `run_closure` what it needs to run, itself included.
         source_keys: unique keys of its sources, plain; None if a source has no ref.
+        encoded_sources: their text, as it counts in keys.
         key_text: from which its keys are computed, None without `source_keys`.
         weak_key, strict_key: None if a source, of its own or of a dependency, has no ref.
         cache_key: the full key, as soon as it is known.
@@ -56,6 +58,7 @@ class ResolvedElement:
         "cache_key",
         "config",
         "description",
+        "encoded_sources",
         "fragments",
         "full_name",
         "key_text",
@@ -99,6 +102,7 @@ class ResolvedElement:
         self.workspace: str | None = None
         self.nocache: list[str] = []
         self.source_keys: list[dict[str, Any]] | None = None
+        self.encoded_sources = b""
         self.key_text: KeyText | None = None
         self.weak_key: str | None = None
         self.strict_key: str | None = None
@@ -195,7 +199,7 @@ class ResolvedElement:
     def sources_key(self) -> str | None:
         """The key under which its sources are cached together, or None if one has no ref."""
         if self._sources_key is None and self.source_keys is not None:
-            self._sources_key = keytext.digest(self.source_keys)
+            self._sources_key = hashlib.sha256(self.encoded_sources).hexdigest()
         return self._sources_key
 
     def full_key(self, keys: Callable[[ResolvedElement], str | None]) -> str | None:
