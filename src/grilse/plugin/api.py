@@ -25,8 +25,9 @@ if TYPE_CHECKING:
         SourceMirrorError,
         UtilError,
     )
-    from .node import MappingNode, Node, ProvenanceInformation, ScalarNode, SequenceNode
+    from .node import MappingNode, Node, ScalarNode, SequenceNode
     from .plugin import Plugin
+    from .provenance import ProvenanceInformation
     from .sandbox import Sandbox
     from .scriptelement import ScriptElement
     from .source import AliasSubstitution, Source, SourceFetcher
@@ -87,8 +88,9 @@ _MODULES: Final = {
         "SourceMirrorError",
         "UtilError",
     ),
-    "node": ("MappingNode", "Node", "ProvenanceInformation", "ScalarNode", "SequenceNode"),
+    "node": ("MappingNode", "Node", "ScalarNode", "SequenceNode"),
     "plugin": ("Plugin",),
+    "provenance": ("ProvenanceInformation",),
     "sandbox": ("Sandbox",),
     "scriptelement": ("ScriptElement",),
     "source": ("Source", "SourceFetcher"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from ..protocol.errors import LoadError, LoadErrorReason
-from .node import SYNTHETIC, MappingNode, Node, ScalarNode, SequenceNode
+from .node import MappingNode, Node, ScalarNode, SequenceNode
+from .provenance import SYNTHETIC
 
 CLOBBER: Final = "(=)"
 PREPEND: Final = "(<)"

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
-from ..protocol.errors import LoadError, LoadErrorReason
+from .node_errors import find_path, invalid, not_allowed, unexpected_key, word, wrong_type
+from .provenance import LABELLED, SYNTHETIC, ProvenanceInformation
+
+if TYPE_CHECKING:
+    from ..protocol.errors import LoadError
 
 _T = TypeVar("_T")
 
@@ -25,11 +29,6 @@ class _Required:
 
 
 _REQUIRED: Final = _Required()
-
-# Columns that no file has.  SYNTHETIC: made by the program, near the given line.  LABELLED: the file's display name
-# says the whole place already.
-SYNTHETIC: Final = -1
-LABELLED: Final = -2
 
 
 class FileInfo(msgspec.Struct, eq=False):
@@ -60,56 +59,6 @@ NO_FILE: Final = FileInfo("", "", "")
 
 # The file of the nodes being decoded from the parsed cache, whose nodes carry lines and columns only.
 decoding_file: Final[ContextVar[FileInfo]] = ContextVar("decoding_file", default=NO_FILE)
-
-
-class ProvenanceInformation:
-    """Where a node came from; as a string, ``file.bst [line 4 column 2]``."""
-
-    __slots__ = ("_file", "column", "line")
-
-    def __init__(self, file: FileInfo, line: int, column: int) -> None:
-        self._file = file
-        self.line = line + 1
-        self.column = column
-
-    @property
-    def filename(self) -> str:
-        """Path of the file that can be opened, or ""."""
-        return self._file.filename
-
-    @property
-    def shortname(self) -> str:
-        """Path of the file below its project's directory."""
-        return self._file.shortname
-
-    @property
-    def displayname(self) -> str:
-        """The file as users see it."""
-        return self._file.displayname
-
-    @property
-    def project(self) -> Any:
-        """The project that the file belongs to, or None."""
-        return self._file.project
-
-    @property
-    def toplevel(self) -> MappingNode | None:
-        """The root mapping of the file as it was read, or None."""
-        return self._file.toplevel
-
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether the program made the node, so that no place in a file can be shown."""
-        return self.column < 0 or not self._file.filename
-
-    def __str__(self) -> str:
-        if self.column == LABELLED:
-            return self._file.displayname
-        if self.is_synthetic:
-            return f"{self._file.displayname} [synthetic node]"
-        return f"{self._file.displayname} [line {self.line} column {self.column}]"
-
-    __repr__ = __str__
 
 
 class Node(msgspec.Struct, eq=False):
@@ -179,7 +128,7 @@ class ScalarNode(Node, eq=False, array_like=True, tag=0, gc=False):
             return True
         if value in ("False", "false", "0"):
             return False
-        raise _invalid(self, f"{self._path()} should be a boolean (True or False), not '{value}'")
+        raise invalid(self, f"{self._path()} should be a boolean (True or False), not '{value}'")
 
     def as_int(self) -> int:
         """The whole number.
@@ -190,7 +139,7 @@ class ScalarNode(Node, eq=False, array_like=True, tag=0, gc=False):
         try:
             return int(self.value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise _invalid(self, f"{self._path()} should be an integer, not '{self.value}'") from None
+            raise invalid(self, f"{self._path()} should be an integer, not '{self.value}'") from None
 
     def as_enum(self, constraint: Callable[[str | None], _T]) -> _T:
         """The member of the enumeration `constraint` that has this text as its value.
@@ -202,7 +151,7 @@ class ScalarNode(Node, eq=False, array_like=True, tag=0, gc=False):
             return constraint(self.value)
         except ValueError:
             choices = ", ".join(str(member.value) for member in constraint)  # type: ignore[attr-defined]
-            raise _invalid(self, f"{self._path()} is '{self.value}', but should be one of: {choices}") from None
+            raise invalid(self, f"{self._path()} is '{self.value}', but should be one of: {choices}") from None
 
     def is_none(self) -> bool:
         """Whether the scalar is None."""
@@ -254,7 +203,7 @@ class SequenceNode(Node, eq=False, array_like=True, tag=1):
         texts: list[str] = []
         for node in self.value:
             if type(node) is not ScalarNode:
-                raise _invalid(node, f"{self._path()} should be a list of strings, but holds a {_word(type(node))}")
+                raise invalid(node, f"{self._path()} should be a list of strings, but holds a {word(type(node))}")
             texts.append(node.value)  # type: ignore[arg-type]
         return texts
 
@@ -279,13 +228,13 @@ class SequenceNode(Node, eq=False, array_like=True, tag=1):
         """The node at `index`, of one of `allowed_types`; raises as `mapping_at` does."""
         node = self.value[index]
         if allowed_types and type(node) not in allowed_types:
-            raise _not_allowed(node, str(index), allowed_types)
+            raise not_allowed(node, str(index), allowed_types)
         return node
 
     def _at(self, index: int, wanted: type[_T]) -> _T:
         node = self.value[index]
         if type(node) is not wanted:
-            raise _invalid(node, f"item {index} of {self._path()} should be a {_word(wanted)}")
+            raise invalid(node, f"item {index} of {self._path()} should be a {word(wanted)}")
         return node
 
     def clone(self) -> SequenceNode:
@@ -380,7 +329,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
                 raise self._missing(key)
             return None if default is None else constraint(default)  # type: ignore[return-value]
         if type(node) is not ScalarNode:
-            raise _wrong_type(node, key, ScalarNode)
+            raise wrong_type(node, key, ScalarNode)
         return node.as_enum(constraint)
 
     def get_scalar(self, key: str, default: Any = _REQUIRED) -> ScalarNode:
@@ -389,7 +338,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         if type(node) is ScalarNode:
             return node
         if node is not None:
-            raise _wrong_type(node, key, ScalarNode)
+            raise wrong_type(node, key, ScalarNode)
         if default is _REQUIRED:
             raise self._missing(key)
         made = _make(default, NO_FILE if default is not None else self.file, 0, SYNTHETIC)
@@ -409,7 +358,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         if type(node) is MappingNode:
             return node
         if node is not None:
-            raise _wrong_type(node, key, MappingNode)
+            raise wrong_type(node, key, MappingNode)
         if default is _REQUIRED:
             raise self._missing(key)
         if default is None or type(default) is MappingNode:
@@ -435,10 +384,10 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
             if allowed_types:
                 for item in node.value:
                     if type(item) not in allowed_types:
-                        raise _not_allowed(item, "", allowed_types)
+                        raise not_allowed(item, "", allowed_types)
             return node
         if node is not None:
-            raise _wrong_type(node, key, SequenceNode)
+            raise wrong_type(node, key, SequenceNode)
         if default is _REQUIRED:
             raise self._missing(key)
         if default is None or type(default) is SequenceNode:
@@ -472,7 +421,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
                 return None
             raise self._missing(key)
         if allowed_types and type(node) not in allowed_types:
-            raise _not_allowed(node, key, allowed_types)
+            raise not_allowed(node, key, allowed_types)
         return node
 
     def keys(self) -> list[str]:
@@ -499,7 +448,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         """
         for key in self.value:
             if key not in valid_keys:
-                raise _unexpected_key(self.value[key], key, valid_keys)
+                raise unexpected_key(self.value[key], key, valid_keys)
 
     def clone(self) -> MappingNode:
         """A deep copy, free to be changed."""
@@ -513,53 +462,10 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         }
 
     def _missing(self, key: str) -> LoadError:
-        return _invalid(self, f"Dictionary did not contain expected key '{key}'")
+        return invalid(self, f"Dictionary did not contain expected key '{key}'")
 
 
 _NODE_TYPES: Final = frozenset((ScalarNode, SequenceNode, MappingNode))
-_WORDS: Final[dict[Any, str]] = {ScalarNode: "scalar", SequenceNode: "list", MappingNode: "dict"}
-
-
-def find_path(root: Node | None, target: Node) -> str:
-    """How `target` is reached from `root`, quoted for a message; "the value" when it is not below it."""
-    stack: list[tuple[Any, str]] = [(root, "")] if root is not None else []
-    place = (target.line, target.column)
-    while stack:
-        node, name = stack.pop()
-        if node is target or (node.column >= 0 and type(node) is type(target) and (node.line, node.column) == place):
-            return f"'{name}'" if name else "the file"
-        if type(node) is MappingNode:
-            stack.extend((child, key) for key, child in node.value.items())
-        elif type(node) is SequenceNode:
-            # Lists in lists beyond a few levels are told apart by nobody.
-            stack.extend((child, f"{name[-100:]}[{i}]") for i, child in enumerate(node.value))
-    return "the value"
-
-
-def _word(kind: type) -> str:
-    return _WORDS.get(kind, kind.__name__)
-
-
-def _invalid(node: Node, message: str) -> LoadError:
-    return LoadError(message, reason=LoadErrorReason.INVALID_DATA, where=str(node.get_provenance()))
-
-
-def _wrong_type(node: Node, key: str, wanted: type[Node]) -> LoadError:
-    return _invalid(node, f"'{key}' should be a {_word(wanted)}, not a {_word(type(node))}")
-
-
-def _not_allowed(node: Node, key: str, allowed: list[type[Node]]) -> LoadError:
-    words = " or ".join(_word(kind) for kind in (MappingNode, SequenceNode, ScalarNode) if kind in allowed)
-    subject = f"'{key}'" if key else "the value"
-    return _invalid(node, f"{subject} should be a {words}, not a {_word(type(node))}")
-
-
-def _unexpected_key(node: Node, key: str, valid: list[str]) -> LoadError:
-    import difflib  # only needed when something is wrong
-
-    near = difflib.get_close_matches(key, valid, 1)
-    hint = f", did you mean '{near[0]}'?" if near else ""
-    return _invalid(node, f"Unexpected key: {key}{hint}")
 
 
 def _restore(value: Any, file: FileInfo, line: int, column: int) -> ScalarNode | SequenceNode | MappingNode:

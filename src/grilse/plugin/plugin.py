@@ -17,7 +17,8 @@ from .types import CORE_WARNINGS, SourceRef
 
 if TYPE_CHECKING:
     from .host import Host, ProjectHost
-    from .node import MappingNode, Node, ProvenanceInformation, ScalarNode
+    from .node import MappingNode, Node, ScalarNode
+    from .provenance import ProvenanceInformation
 
 _T = TypeVar("_T")
 _Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]

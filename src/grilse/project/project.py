@@ -8,27 +8,22 @@ included from subprojects, and is what everything else uses.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
-from ..plugin.composition import assert_fully_composed, compose
+from ..plugin.composition import compose
 from ..plugin.node import MappingNode, Node, ScalarNode, SequenceNode
 from ..plugin.paths import ProjectPaths
-from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
-from ..remote.config import RemoteConfig
 from . import refs
-from .conditionals import resolve_tree
 from .context import LoadContext
+from .errors import invalid
+from .full_config import FullConfig, read_full_config
 from .junction import Junction
 from .loader import Loader
 from .names import check_symbol
 from .options import OptionPool
+from .passes import PassConfig, run_pass
 from .refs import ProjectRefs, load_refs
-from .remotes import remote_from_node
-from .user_config import expand_environment
 
 PROJECT_FILE: Final = "project.conf"
 
@@ -64,80 +59,8 @@ _KEYS: Final = [
     "(@)",
     "(?)",
 ]
-_UNCONDITIONAL: Final = (
-    "min-version",
-    "name",
-    "element-path",
-    "junctions",
-    "defaults",
-    "fatal-warnings",
-    "ref-storage",
-    "options",
-    "plugins",
-)
+# Keys that count in the project's own file only.
 _NOT_INCLUDED: Final = ("name", "element-path", "min-version", "plugins")
-
-
-class PassConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs between the passes over a project's configuration.
-
-    Attributes:
-        options: the project's options with their values.
-        variables: base variables, those that the program sets included.
-        element_overrides, source_overrides: what the project says about kinds, by kind.
-        aliases: URL aliases, variables expanded.
-        mirrors: declarations of source mirrors, variables expanded.
-        default_mirror: name of the mirror to try first, or None.
-    """
-
-    options: OptionPool
-    variables: MappingNode
-    element_overrides: MappingNode
-    source_overrides: MappingNode
-    aliases: MappingNode
-    mirrors: tuple[MappingNode, ...]
-    default_mirror: str | None
-
-
-class HostMount(msgspec.Struct, frozen=True):
-    """A file or directory of the host that shells see.
-
-    Attributes:
-        path: where in the sandbox.
-        host_path: where on the host.
-        optional: whether it may be missing without a warning.
-    """
-
-    path: str
-    host_path: str
-    optional: bool = False
-
-
-class FullConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a project configures beyond its passes; only known when it is fully loaded.
-
-    Attributes:
-        environment: base environment of commands.
-        environment_nocache: names of variables that are not part of cache keys.
-        sandbox: base sandbox configuration.
-        split_rules: base split rules.
-        artifact_caches, source_caches: remotes that the project recommends.
-        shell_command: command line of interactive shells.
-        shell_environment: environment variables of shells, host variables expanded.
-        shell_host_files: what shells see of the host.
-        source_provenance_attributes: names of attributes that sources may have, and what they mean.
-    """
-
-    environment: MappingNode
-    environment_nocache: list[str]
-    sandbox: MappingNode
-    split_rules: MappingNode
-    artifact_caches: tuple[RemoteConfig, ...]
-    source_caches: tuple[RemoteConfig, ...]
-    shell_command: list[str]
-    shell_environment: dict[str, str]
-    shell_host_files: tuple[HostMount, ...]
-    source_provenance_attributes: MappingNode
 
 
 class Project:
@@ -163,7 +86,6 @@ class Project:
         ref_storage: "inline" or "project.refs".
         refs, junction_refs: refs kept apart, or None if they are inline.
         disallow_subproject_uris: subprojects may use no URLs but those that this project maps.
-        mirrors_overridden: the user's configuration replaces the project's mirrors.
 
     Raises:
         LoadError: MISSING_PROJECT_CONF, UNSUPPORTED_PROJECT, INVALID_DATA, ...
@@ -183,7 +105,6 @@ class Project:
         self.real_directory = self.paths.directory
         self.context = context
         self.junction = junction
-        self.mirrors_overridden = False
         self.refs: ProjectRefs | None = None
         self.junction_refs: ProjectRefs | None = None
         self._second_pass: PassConfig | None = None
@@ -213,12 +134,12 @@ class Project:
         self.plugin_origins = config.get_sequence("plugins", []).value
         if context.host is not None:
             context.host.project_loaded(self)
-        self.first_pass, _ = self._run_pass(config, ignore_unknown=True)
+        self.first_pass, _ = run_pass(self, config, ignore_unknown=True)
 
         storage = config.get_scalar("ref-storage")
         self.ref_storage = storage.as_str()
         if self.ref_storage not in (refs.INLINE, refs.PROJECT_REFS):
-            raise _invalid(f"'ref-storage' should be inline or project.refs, not '{self.ref_storage}'", storage)
+            raise invalid(f"'ref-storage' should be inline or project.refs, not '{self.ref_storage}'", storage)
         if self.ref_storage == refs.PROJECT_REFS:
             self.junction_refs = load_refs(directory, refs.JUNCTION_REFS, self.first_pass.options, context.files)
 
@@ -242,6 +163,11 @@ class Project:
     def options_so_far(self) -> OptionPool:
         """The options of the second pass if it has run, else of the first: asking runs nothing."""
         return (self._second_pass or self.first_pass).options
+
+    @property
+    def mirrors_overridden(self) -> bool:
+        """Whether the user's configuration replaces the project's mirrors."""
+        return self.context.config.overrides(self.name).get_sequence("mirrors", None) is not None
 
     @property
     def base_variables(self) -> MappingNode:
@@ -295,10 +221,10 @@ class Project:
 
     def _names(self, sequence: Any, loader: Loader) -> bool:
         if type(sequence) is not SequenceNode:
-            raise _invalid("Junctions should be listed", sequence)
+            raise invalid("Junctions should be listed", sequence)
         for node in sequence.value:
             if type(node) is not ScalarNode:
-                raise _invalid("A junction should be named", node)
+                raise invalid("A junction should be named", node)
             if self.loader.known_subproject(node.as_str(), node) is loader:
                 return True
         return False
@@ -333,128 +259,29 @@ class Project:
         self._duplicates = node.get_mapping("duplicates", {})
         self._internal = node.get_sequence("internal", [])
 
-    def _run_pass(self, config: MappingNode, *, ignore_unknown: bool = False) -> tuple[PassConfig, MappingNode]:
-        """Work out one pass; also gives the configuration with conditionals resolved."""
-        context = self.context
-        options = OptionPool(self.element_path)
-        options.declare(config.get_mapping("options", {}))
-        if options.lists_elements:
-            context.files.inputs.repeatable = False
-        if self.junction is not None:
-            options.set_from_nodes(self.junction.options)
-        overrides = context.config.overrides(self.name)
-        options.set_from_nodes(overrides.get_mapping("options", {}))
-        if self.junction is None:
-            options.set_from_strings(context.config.options, ignore_unknown=ignore_unknown)
-        options.settle()
-
-        config = resolve_tree(config, options, _UNCONDITIONAL)
-        element_overrides = config.get_mapping("elements", {})
-        source_overrides = config.get_mapping("sources", {})
-        rest = {key: node for key, node in config.value.items() if key not in ("elements", "sources")}
-        config = MappingNode(rest, config.line, config.column, config.file)
-        assert_fully_composed(config)
-
-        declared = config.get_mapping("variables")
-        variables = MappingNode({**declared.value}, declared.line, declared.column, declared.file)
-        variables["project-name"] = self.name
-        variables["max-jobs"] = str(context.config.max_jobs)
-        for name, value in options.exported().items():
-            variables[name] = value
-
-        substitutions = Variables(self._with_directories(variables))
-        mirrors = overrides.get_sequence("mirrors", None)
-        if mirrors is None:
-            mirrors = config.get_sequence("mirrors", [])
-        else:
-            self.mirrors_overridden = True
-        mirrors = substitutions.expand(mirrors)
-        mirror_nodes = tuple(mirrors.mapping_at(index) for index in range(len(mirrors)))
-        default_mirror = (context.config.default_mirror if self.junction is None else None) or overrides.get_str(
-            "default-mirror", None
-        )
-        if not default_mirror and mirror_nodes:
-            default_mirror = mirror_nodes[0].get_str("name")
-        aliases = substitutions.expand(config.get_mapping("aliases", {}))
-        result = PassConfig(
-            options=options,
-            variables=variables,
-            element_overrides=element_overrides,
-            source_overrides=source_overrides,
-            aliases=aliases,
-            mirrors=mirror_nodes,
-            default_mirror=default_mirror,
-        )
-        return result, config
-
-    def _with_directories(self, variables: MappingNode) -> MappingNode:
-        """The variables and those that aliases and mirrors can use besides."""
-        from urllib.parse import quote
-
-        result = MappingNode({**variables.value}, variables.line, variables.column, variables.file)
-        for name, directory in (("project", self.real_directory), ("toplevel", self.context.toplevel.real_directory)):
-            result[f"{name}-root"] = directory
-            result[f"{name}-root-uri"] = f"file://{quote(directory)}"
-        return result
-
     def _run_second_pass(self) -> None:
         conf = self.loader.includes.process(self._conf, with_options=False)
-        self._second_pass, config = self._run_pass(compose(self._defaults, conf))
+        self._second_pass, config = run_pass(self, compose(self._defaults, conf))
         config.validate_keys(_KEYS)
-        for key in _NOT_INCLUDED:
-            node = config.value.get(key)
-            if node is not None and node.value and node.file.shortname not in (PROJECT_FILE, _DEFAULTS_NAME):
-                raise LoadError(
-                    f"Unexpected key: {key}",
-                    reason=LoadErrorReason.INVALID_DATA,
-                    detail=f"'{key}' must stand in {PROJECT_FILE} itself.",
-                    where=str(node.get_provenance()),
-                )
-        artifact_caches = self._remotes(config, "artifacts")
-        source_caches = self._remotes(config, "source-caches")
-        environment = config.get_mapping("environment")
-        nocache = config.get_str_list("environment-nocache")
-        sandbox = config.get_mapping("sandbox")
-        split_rules = config.get_mapping("split-rules")
-        self._read_fail_on_overlap(config)
+        _check_not_included(config)
+        full = read_full_config(self, conf, config)
         if self.ref_storage == refs.PROJECT_REFS:
             options = self._second_pass.options
             self.refs = load_refs(self.directory, refs.PROJECT_REFS, options, self.context.files)
-        shell = config.get_mapping("shell")
-        shell.validate_keys(["command", "environment", "host-files"])
-        shell_environment = shell.get_mapping("environment", {})
-        self._full = FullConfig(
-            environment=environment,
-            environment_nocache=nocache,
-            sandbox=sandbox,
-            split_rules=split_rules,
-            artifact_caches=artifact_caches,
-            source_caches=source_caches,
-            shell_command=shell.get_str_list("command"),
-            shell_environment={
-                key: expand_environment(shell_environment.get_str(key), self.context.environment)
-                for key in shell_environment.keys()  # noqa: SIM118 - a mapping node is not a dict
-            },
-            shell_host_files=tuple(
-                _host_mount(node, self.context.environment) for node in shell.get_sequence("host-files", [])
-            ),
-            # A project's own attributes take the place of the default ones, unlike other mappings.
-            source_provenance_attributes=conf.get_mapping("source-provenance-attributes", None)
-            or config.get_mapping("source-provenance-attributes"),
-        )
+        self._full = full
 
-    def _remotes(self, config: MappingNode, key: str) -> tuple[RemoteConfig, ...]:
-        nodes = config.get_sequence(key, [], allowed_types=[MappingNode])
-        return tuple(remote_from_node(node, self.directory) for node in nodes)
 
-    def _read_fail_on_overlap(self, config: MappingNode) -> None:
-        scalar = config.get_scalar("fail-on-overlap", None)
-        if not scalar.is_none():
-            self.context.warn(
-                "Use of fail-on-overlap within project.conf is deprecated. Consider using fatal-warnings instead.", None
+def _check_not_included(config: MappingNode) -> None:
+    """Refuse what an included file says and only the project's own file may say."""
+    for key in _NOT_INCLUDED:
+        node = config.value.get(key)
+        if node is not None and node.value and node.file.shortname not in (PROJECT_FILE, _DEFAULTS_NAME):
+            raise LoadError(
+                f"Unexpected key: {key}",
+                reason=LoadErrorReason.INVALID_DATA,
+                detail=f"'{key}' must stand in {PROJECT_FILE} itself.",
+                where=str(node.get_provenance()),
             )
-            if "overlaps" not in self.fatal_warnings and scalar.as_bool():
-                self.fatal_warnings.append("overlaps")
 
 
 def _check_min_version(config: MappingNode) -> None:
@@ -484,19 +311,3 @@ def _check_min_version(config: MappingNode) -> None:
             f"BuildStream {FORMAT_VERSION[0]}.{FORMAT_VERSION[1]}.",
             where=str(scalar.get_provenance()),
         )
-
-
-def _host_mount(node: Node, environment: Mapping[str, str]) -> HostMount:
-    if type(node) is ScalarNode:
-        path = expand_environment(node.as_str(), environment)
-        return HostMount(path, path)
-    if type(node) is not MappingNode:
-        raise _invalid("A host file should be a path or a dict", node)
-    node.validate_keys(["path", "host_path", "optional"])
-    path = expand_environment(node.get_str("path"), environment)
-    host_path = expand_environment(node.get_str("host_path", path), environment)
-    return HostMount(path, host_path, node.get_bool("optional", False))
-
-
-def _invalid(message: str, node: Node) -> LoadError:
-    return LoadError(message, reason=LoadErrorReason.INVALID_DATA, where=str(node.get_provenance()))
