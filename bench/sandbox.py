@@ -1,4 +1,5 @@
-"""Rows for the sandbox: a build on a large base system, and one that makes many small files, cut into their parts.
+"""Rows for the sandbox: a build on a large base system, and one that makes many small files, cut into their parts; and
+for the checkout of that base.
 
 Knows how to make such a project; how a build spends its time it reads from clocks that the commands show in the log.
 """
@@ -44,7 +45,7 @@ config:
 
 
 def sandbox(bench: Bench) -> list[Row]:
-    """From the request to the cached artifact, the base being cached already; and the parts of that."""
+    """From the request to the cached artifact, the base being cached already; and the parts of that; a checkout."""
     project = _project(bench)
     if project is None:
         return []
@@ -68,7 +69,17 @@ def sandbox(bench: Bench) -> list[Row]:
             Row(f"{name}, the command", "s", parts["command"]),
             Row(f"{name}, capture and all that follows", "s", parts["after"]),
         ]
-    return rows
+    return [*rows, _checkout(bench, homes, project, base)]
+
+
+def _checkout(bench: Bench, homes: dict[str, Path], project: Path, base: str) -> Row:
+    """The base, checked out to a directory that is new each time, and kept until all is measured (see `Bench.home`)."""
+    figures = bench.figures()
+    for number, tool in bench.each("sandbox, checkout"):
+        place = bench.folder / f"checkout-{number}-{tool.name}"
+        words = ("-C", str(project), "artifact", "checkout", "--deps", "none", "--directory", str(place), "base.bst")
+        figures[tool.name].append(run(tool, homes[tool.name], "--no-interactive", *words).seconds)
+    return Row(f"`artifact checkout` of {base}", "s", figures)
 
 
 def _project(bench: Bench) -> Path | None:
