@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import stat
+import sys
 
 # linux/fs.h: ioctl that makes one file share another's extents.  Other systems answer ENOTTY or EINVAL.
 _FICLONE = 0x40049409
@@ -23,6 +24,9 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 NEW_READABLE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 
 BLOB_MODE = 0o444  # of files that are never to be changed
+
+# linux/fcntl.h and linux/fs.h: arguments of renameat2()
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 _MAX_SOCKET_PATH = 100  # bytes; systems allow 104 or 108
 
@@ -71,6 +75,28 @@ def clone_or_copy(source: int, target: int, size: int, *, clone: bool = True) ->
 def is_executable(status: os.stat_result) -> bool:
     """Whether the owner of a file may execute it; what of the mode a cache keeps."""
     return bool(status.st_mode & stat.S_IXUSR)
+
+
+def exchange(one: str, other: str) -> bool:
+    """Let two paths of one file system change places at once; False where the system or the file system cannot.
+
+    Raises:
+        OSError: one of them does not exist, or may not be renamed.
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.EBUSY, errno.EXDEV):
+        return False
+    raise OSError(number, os.strerror(number), one, None, other)
 
 
 def free_space(path: str) -> tuple[int, int]:

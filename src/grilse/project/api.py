@@ -104,6 +104,10 @@ class LoadSession:
         self._context = context
         return project
 
+    def hide_workspaces(self, names: Iterable[str]) -> None:
+        """Load these elements with the sources that they declare from now on, as if they had no workspace."""
+        self.context.workspaces = self.context.workspaces.without(names)
+
     @property
     def count(self) -> int:
         """How many elements have been loaded."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..plugin.exceptions import SourceError
 from ..plugin.node import MappingNode, Node, SequenceNode
+from ..storage.userfiles import write_user_file
 from .refs import PROJECT_REFS
 from .yaml_writer import round_trip_yaml
 
@@ -203,18 +204,9 @@ class _Document:
             return
         stream = io.BytesIO()
         self._yaml.dump(self._data, stream)
-        temporary = f"{self._path}.{os.getpid()}.tmp"
         try:
-            with open(temporary, "wb") as file:
-                file.write(stream.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-            if os.path.exists(self._path):
-                os.chmod(temporary, os.stat(self._path).st_mode & 0o7777)
-            os.replace(temporary, self._path)
+            write_user_file(self._path, stream.getvalue())
         except OSError as error:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> SourceError:

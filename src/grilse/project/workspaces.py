@@ -7,6 +7,7 @@ writes it; ``.bstproject.yaml`` in a workspace leads back to the project.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -61,6 +62,12 @@ class Workspaces:
     def names(self) -> list[str]:
         """Elements that have a workspace, in the order of the file."""
         return list(self._entries)
+
+    def without(self, names: Iterable[str]) -> Workspaces:
+        """The same without the workspaces of some elements."""
+        hidden = set(names)
+        kept = {name: entry for name, entry in self._entries.items() if name not in hidden}
+        return Workspaces(self._project_directory, kept)
 
     def get(self, full_name: str) -> Workspace | None:
         """The workspace of an element, or None."""

@@ -19,6 +19,8 @@ _SUFFIX = ".lock"
 # What the names of those begin with that sources stage into, and that they download into: the first are in
 # ``cachedir/build``, the others beside what was downloaded.
 SOURCES, DOWNLOADS = "grilse-source-", "grilse-tmp-"
+# Likewise of those that are beside a user's directory or file, until what is in them takes its place.
+BESIDE = ".grilse-checkout-"
 # What a name consists of after its prefix: the process that made it, and what nobody guesses.
 _NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
@@ -86,6 +88,28 @@ class Scratch:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def scratch_beside(target: str) -> Scratch:
+    """A scratch directory from which everything can be renamed to `target`, a real path.
+
+    It is in the same directory; within `target` if that is a directory and the other cannot be written to, or is on
+    another file system.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    return Scratch(place_beside(target), BESIDE)
+
+
+def place_beside(target: str) -> str:
+    """Where `scratch_beside` makes its directories for a target."""
+    parent = os.path.dirname(target)
+    if os.path.isdir(target) and os.path.isdir(parent):
+        apart = os.stat(target).st_dev != os.stat(parent).st_dev
+        if apart or not os.access(parent, os.W_OK | os.X_OK):
+            return target
+    return parent
 
 
 def sweep(parent: str, prefix: str = "") -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -206,20 +205,3 @@ def write_tar(store: Store, digest: Digest, archive: TarFile, prefix: str, mtime
                 archive.addfile(member)
         except OSError as error:
             raise cas_error(error, f"write '{member.name}' to the archive") from error
-
-
-def move_into(source: str, target: str) -> None:
-    """Move the entries of a host directory into another one of the same file system, replacing what has the same name.
-
-    Raises:
-        OSError: something cannot be moved or replaced.
-    """
-    os.makedirs(target, exist_ok=True)
-    for entry in list(os.scandir(source)):
-        place = os.path.join(target, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(place) and not os.path.islink(place):
-            move_into(entry.path, place)
-            continue
-        if os.path.isdir(place) and not os.path.islink(place):
-            shutil.rmtree(place)
-        os.replace(entry.path, place)

@@ -33,7 +33,10 @@ def write_ref(base: str, ref: str, data: bytes) -> None:
             os.makedirs(directory, exist_ok=True)
             file = open(temporary, "xb", buffering=0)  # noqa: SIM115 - closed below
         with file:
-            file.write(data)
+            view = memoryview(data)
+            while view:
+                # A disk that becomes full takes a part of it first.
+                view = view[file.write(view) or 0 :]
         os.replace(temporary, path)
     except OSError as error:
         try:

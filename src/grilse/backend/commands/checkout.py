@@ -15,7 +15,8 @@ from ...project.resolve import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.records import Ref
 from ...protocol.requests import ArtifactCheckout, SourceCheckout
-from ...storage.checkout import move_into
+from ...sandbox.scratch import BESIDE, scratch_beside
+from ...storage.placing import move_into, put_in_place
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
@@ -43,7 +44,7 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
         subject = _subject(pipeline, target, action.deps)
         tar = action.tar
         directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
-        check_writable(directory, tar, force=action.force)
+        fresh = check_writable(directory, tar, force=action.force)
         remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
         if subject.element is not None:
             _make_cached(pipeline, subject.element, action.deps, remotes)
@@ -59,6 +60,7 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
                     "deps": action.deps,
                     "integrate": action.integrate is not False,
                     "directory": directory,
+                    "fresh": fresh,
                     "tar": path,
                     "compression": action.compression,
                     "hardlinks": action.hardlinks,
@@ -128,26 +130,37 @@ def default_target(pipeline: Pipeline) -> str:
     return element
 
 
-def check_writable(directory: str | None, tar: str | None, *, force: bool) -> None:
+def check_writable(directory: str | None, tar: str | None, *, force: bool) -> bool:
     """Make sure that a checkout destroys nothing unasked.
+
+    Returns:
+        Whether the directory was not there, and has been made.
 
     Raises:
         StreamError: the directory is not empty, the archive exists, or neither can be written.
     """
+    fresh = False
     if directory is not None:
         try:
+            fresh = not os.path.lexists(directory)
             os.makedirs(directory, exist_ok=True)
         except OSError as error:
             raise StreamError(f"Failed to create destination directory: '{error}'") from error
         if not os.access(directory, os.W_OK):
             raise StreamError(f"Destination directory '{directory}' not writable")
-        if not force and os.listdir(directory):
+        if not force and not _is_empty(directory):
             raise StreamError(f"Destination directory '{directory}' not empty")
     elif tar is not None and tar != "-" and os.path.exists(tar):
         if not os.access(tar, os.W_OK):
             raise StreamError(f"Output file '{tar}' not writable")
         if not force:
             raise StreamError(f"Output file '{tar}' already exists")
+    return fresh
+
+
+def _is_empty(directory: str) -> bool:
+    """Whether a directory holds nothing but what checkouts left in it that were killed."""
+    return all(name.startswith(BESIDE) for name in os.listdir(directory))
 
 
 def _send(session: Session, path: str) -> None:
@@ -181,21 +194,27 @@ def source_checkout(session: Session, action: SourceCheckout) -> int:
     """
     location = os.path.abspath(action.tar or action.directory or "source-checkout")
     is_tar = action.tar is not None
-    check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
+    fresh = check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
     pipeline = Pipeline(session)
     with pipeline.working(("source_checkout",)):
         pipeline.open_project()
         targets = (action.target or default_target(pipeline),)
         elements = pipeline.select(pipeline.load_targets(targets, action.except_), action.deps)
         check_resolved(elements)
-        parent = os.path.dirname(location)
+        target = os.path.realpath(location)
         try:
-            with tempfile.TemporaryDirectory(prefix=".grilse-checkout-", dir=parent) as scratch:
-                _write_sources(pipeline, elements, scratch, scripts=action.include_build_scripts)
+            with scratch_beside(target) as scratch:
+                staged = os.path.join(scratch, "tree")
+                os.mkdir(staged)
+                _write_sources(pipeline, elements, staged, scripts=action.include_build_scripts)
                 if is_tar:
-                    _pack(scratch, location, action.compression)
+                    archive = os.path.join(scratch, "archive")
+                    _pack(staged, archive, action.compression)
+                    os.replace(archive, target)
+                elif fresh:
+                    put_in_place(staged, target)
                 else:
-                    move_into(scratch, location)
+                    move_into(staged, target)
         except OSError as error:
             raise StreamError(f"Failed to checkout sources to {location}: {error}") from error
         session.reporter.text("info", f"Checked out sources to '{location}'")
@@ -230,13 +249,7 @@ def _junctions(element: ResolvedElement) -> list[str]:
 
 
 def _pack(root: str, path: str, compression: str | None) -> None:
-    temporary = f"{path}.{os.getpid()}.tmp"
     mode: Any = f"w:{compression or ''}"
-    try:
-        with tarfile.open(temporary, mode) as archive:
-            for name in sorted(os.listdir(root)):
-                archive.add(os.path.join(root, name), arcname=name)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
+    with tarfile.open(path, mode) as archive:
+        for name in sorted(os.listdir(root)):
+            archive.add(os.path.join(root, name), arcname=name)

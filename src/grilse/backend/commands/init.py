@@ -10,6 +10,7 @@ import os
 from ...protocol.errors import ErrorDomain, GrilseError
 from ...protocol.init_values import check_element_path, check_name, check_version
 from ...protocol.requests import Init
+from ...storage.userfiles import write_user_file
 from ..session import Session
 
 _CONTENT = """\
@@ -38,17 +39,10 @@ def init(session: Session, action: Init) -> int:
     if not action.force and os.path.lexists(path):
         raise _error(f"a project.conf already exists at {path}; --force replaces it", "project-exists")
     text = _CONTENT.format(name=action.project_name, version=action.min_version, elements=action.element_path)
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
         os.makedirs(os.path.join(directory, action.element_path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_user_file(path, text.encode())
     except OSError as error:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
         raise _error(f"cannot create the project in {directory}: {error.strerror}", None) from error
     session.reporter.text("info", f"Created project.conf at: {path}")
     return 0

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ...project.resolve import ResolvedElement
@@ -15,8 +16,11 @@ from ...project.workspace_store import WorkspaceStore
 from ...project.yaml_writer import write_yaml
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.requests import WorkspaceClose, WorkspaceList, WorkspaceOpen, WorkspaceReset
+from ...sandbox.scratch import BESIDE, scratch_beside
+from ...storage.placing import move_into, put_in_place, replace_tree
 from ..pipeline import Pipeline
 from ..redirect import source_element
+from ..reporter import Reporter
 from ..session import Session
 from ..single import run_single
 
@@ -45,6 +49,10 @@ def open_(session: Session, action: WorkspaceOpen) -> int:
     Raises:
         GrilseError: elements cannot be loaded, a directory is taken, or sources cannot be had.
     """
+    return _open(session, action)
+
+
+def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -> int:
     pipeline = Pipeline(session)
     with pipeline.working(() if action.no_checkout else ("workspace",)):
         store = _open_store(pipeline)
@@ -59,24 +67,26 @@ def open_(session: Session, action: WorkspaceOpen) -> int:
             )
         directories = _directories(pipeline, elements, action.directory)
         for element in taken:
-            if not action.no_checkout:
+            if not action.no_checkout and not resetting:
                 session.reporter.text(
                     "warn",
                     f"Replacing existing workspace for element '{element.name}' defined at: "
                     f"{store.directory(element.full_name)}",
                 )
-            _close(pipeline, store, element.full_name, remove=not action.no_checkout)
         for element, directory in zip(elements, directories):
-            _check_directory(element, directory, no_checkout=action.no_checkout, force=action.force)
+            _check_directory(store, element, directory, no_checkout=action.no_checkout, force=action.force)
         names = [element.full_name for element in elements]
+        replaced = [element.full_name for element in taken]
     if taken:
         # They were loaded with their workspaces as sources: what is opened now has the declared ones.
         pipeline = Pipeline(session)
     with pipeline.working():
         if taken:
             store = _open_store(pipeline)
+            pipeline.planner.session.hide_workspaces(replaced)
             elements = pipeline.load_elements(names)
-        _fill(pipeline, store, elements, directories, action)
+        for element, directory in zip(elements, directories):
+            _fill(pipeline, store, element, directory, action)
     return 0
 
 
@@ -86,28 +96,80 @@ def _open_store(pipeline: Pipeline) -> WorkspaceStore:
 
 
 def _fill(
-    pipeline: Pipeline,
-    store: WorkspaceStore,
-    elements: Sequence[ResolvedElement],
-    directories: Sequence[str],
-    action: WorkspaceOpen,
+    pipeline: Pipeline, store: WorkspaceStore, element: ResolvedElement, directory: str, action: WorkspaceOpen
 ) -> None:
-    reporter = pipeline.session.reporter
-    for element, directory in zip(elements, directories):
-        reporter.text("status", f"Creating workspace for element {element.name}")
-        try:
-            if action.force and not action.no_checkout and os.path.isdir(directory):
-                shutil.rmtree(directory)
+    """Make one workspace beside its place, put it there, then note it: there is the old one or the new one at any time.
+
+    A workspace that is in its place and not noted is taken up as it is when it is opened again.
+    """
+    reporter, name = pipeline.session.reporter, element.full_name
+    reporter.text("status", f"Creating workspace for element {element.name}")
+    old = store.directory(name) if name in store else None
+    if old is not None and old != directory and _overlap(old, directory):
+        _close(pipeline, store, name, remove=not action.no_checkout)
+        old = None
+    marked = store.is_marked(name, directory)
+    if action.no_checkout or (marked and not action.force):
+        with _making_directory():
             os.makedirs(directory, exist_ok=True)
+        existed = store.mark(name, directory)
+    else:
+        target = os.path.realpath(directory)
+        with _making_directory():
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            beside = scratch_beside(target)
+        with beside as scratch:
+            staged = os.path.join(scratch, "tree")
+            os.mkdir(staged)
+            run_single(pipeline, element, "fetch", "workspace", {"directory": directory, "staged": staged})
+            marked = False
+            with _making_directory():
+                if not os.path.isdir(target):
+                    existed = store.mark(name, staged)
+                    put_in_place(staged, target)
+                elif action.force:
+                    existed = store.mark(name, staged)
+                    replace_tree(staged, target, os.path.join(scratch, "old"))
+                else:
+                    # It is marked last: a part of it is not to be taken for the whole.
+                    move_into(staged, target)
+                    existed = store.mark(name, target)
+    store.note(name, directory)
+    if old is not None and old != directory:
+        _leave(reporter, old, remove=not action.no_checkout)
+    if existed and not marked:
+        reporter.text("warn", ".bstproject.yaml was staged from this element's sources", element=name)
+    reporter.text("info", f"Created a workspace for element {name}")
+
+
+@contextmanager
+def _making_directory() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StreamError(
+            f"Failed to create workspace directory: {error}", reason="workspace-directory-failure"
+        ) from error
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one directory is below the other."""
+    return os.path.commonpath([os.path.realpath(one), os.path.realpath(other)]) in map(os.path.realpath, (one, other))
+
+
+def _leave(reporter: Reporter, directory: str, *, remove: bool) -> None:
+    """Remove a directory that is no workspace any more, or only its own file."""
+    if not remove:
+        WorkspaceStore.unmark(directory)
+        return
+    with reporter.span(f"Removing workspace directory {directory}"):
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            # Somebody did so by hand, or a command that was killed then.
+            pass
         except OSError as error:
-            raise StreamError(
-                f"Failed to create workspace directory: {error}", reason="workspace-directory-failure"
-            ) from error
-        if not action.no_checkout:
-            run_single(pipeline, element, "fetch", "workspace", {"directory": directory})
-        if store.open(element.full_name, directory):
-            reporter.text("warn", ".bstproject.yaml was staged from this element's sources", element=element.full_name)
-        reporter.text("info", f"Created a workspace for element {element.full_name}")
+            raise StreamError(f"Could not remove  '{directory}': {error}") from error
 
 
 def _check_sources(elements: Sequence[ResolvedElement]) -> None:
@@ -132,14 +194,18 @@ def _directories(pipeline: Pipeline, elements: Sequence[ResolvedElement], custom
     return [os.path.abspath(os.path.join(base, element.name.removesuffix(".bst"))) for element in elements]
 
 
-def _check_directory(element: ResolvedElement, directory: str, *, no_checkout: bool, force: bool) -> None:
+def _check_directory(
+    store: WorkspaceStore, element: ResolvedElement, directory: str, *, no_checkout: bool, force: bool
+) -> None:
     if not os.path.exists(directory):
         return
     if not os.path.isdir(directory):
         raise StreamError(
             f"For element '{element.name}', Directory path is not a directory: {directory}", reason="bad-directory"
         )
-    if not (no_checkout or force) and os.listdir(directory):
+    if no_checkout or force or store.is_marked(element.full_name, directory):
+        return
+    if any(not name.startswith(BESIDE) for name in os.listdir(directory)):
         raise StreamError(
             f"For element '{element.name}', Directory path is not empty: {directory}", reason="bad-directory"
         )
@@ -147,13 +213,8 @@ def _check_directory(element: ResolvedElement, directory: str, *, no_checkout: b
 
 def _close(pipeline: Pipeline, store: WorkspaceStore, name: str, *, remove: bool) -> None:
     reporter = pipeline.session.reporter
-    directory = store.directory(name)
     if remove:
-        with reporter.span(f"Removing workspace directory {directory}"):
-            try:
-                shutil.rmtree(directory)
-            except OSError as error:
-                raise StreamError(f"Could not remove  '{directory}': {error}") from error
+        _leave(reporter, store.directory(name), remove=True)
     store.close(name)
     reporter.text("info", f"Closed workspace for {name}")
 
@@ -216,9 +277,7 @@ def reset(session: Session, action: WorkspaceReset) -> int:
         pipeline.close()
         return 0
     directories = {name: store.directory(name) for name in names}
-    for name in names:
-        _close(pipeline, store, name, remove=True)
     pipeline.close()
     for name, directory in directories.items():
-        open_(session, WorkspaceOpen(targets=(name,), directory=directory, force=True))
+        _open(session, WorkspaceOpen(targets=(name,), directory=directory, force=True), resetting=True)
     return 0

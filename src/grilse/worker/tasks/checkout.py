@@ -10,8 +10,10 @@ import tarfile
 from typing import Any
 
 from ...protocol.errors import GrilseError, StreamError
+from ...sandbox.scratch import scratch_beside
 from ...storage.checkout import export_tree, write_tar
 from ...storage.digest import Digest
+from ...storage.placing import move_into, put_in_place
 from ..context import JobContext
 from ..element import ElementJob
 from ..staged import staged_sandbox
@@ -44,10 +46,25 @@ def _write(mine: ElementJob, tree: Digest) -> None:
     if tar is None:
         directory = wanted["directory"]
         with job.timed(f"Checking out files in '{directory}'"):
-            export_tree(mine.store, tree, directory, hardlinks=wanted["hardlinks"])
+            _write_directory(mine, tree, directory, hardlinks=wanted["hardlinks"], fresh=wanted["fresh"])
         return
     with job.timed(f"Creating tarball '{tar}'"):
         write_archive(mine, tree, tar, wanted["compression"])
+
+
+def _write_directory(mine: ElementJob, tree: Digest, directory: str, *, hardlinks: bool, fresh: bool) -> None:
+    """Write a tree beside a directory, then rename it; `fresh`: the directory was made for it."""
+    target = os.path.realpath(directory)
+    try:
+        with scratch_beside(target) as scratch:
+            staged = os.path.join(scratch, "tree")
+            export_tree(mine.store, tree, staged, hardlinks=hardlinks)
+            if fresh:
+                put_in_place(staged, target)
+            else:
+                move_into(staged, target)
+    except OSError as error:
+        raise StreamError(f"Failed to write to directory '{directory}': {error}") from error
 
 
 def write_archive(mine: ElementJob, tree: Digest, path: str, compression: str | None) -> None:
@@ -56,15 +73,14 @@ def write_archive(mine: ElementJob, tree: Digest, path: str, compression: str | 
     Raises:
         StreamError: it cannot be written.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
     mine.store.complete([tree])
+    target = os.path.realpath(path)
     try:
         mode: Any = f"w:{compression or ''}"
-        with tarfile.open(temporary, mode) as archive:
-            write_tar(mine.store, tree, archive, ".", ARCHIVE_MTIME)
-        os.replace(temporary, path)
+        with scratch_beside(target) as scratch:
+            temporary = os.path.join(scratch, "archive")
+            with tarfile.open(temporary, mode) as archive:
+                write_tar(mine.store, tree, archive, ".", ARCHIVE_MTIME)
+            os.replace(temporary, target)
     except OSError as error:
         raise StreamError(f"Failed to create tarball '{path}': {error}") from error
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)

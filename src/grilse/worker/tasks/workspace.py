@@ -1,20 +1,19 @@
-"""Fills a workspace with an element's sources."""
+"""Fills a directory that is to be a workspace with an element's sources."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import Any
 
 from ...protocol.errors import StreamError
-from ...storage.checkout import export_tree, move_into
+from ...storage.checkout import export_tree
 from ...storage.directory import CasDirectory
 from ..context import JobContext
 from ..element import ElementJob
 
 
 def run(job: JobContext) -> dict[str, Any]:
-    """Stage the sources beside the workspace, then move them into it, replacing files of the same name.
+    """Stage the sources to where the workspace is made, from where it is put in its place.
 
     Raises:
         GrilseError: a source cannot be fetched or staged.
@@ -24,11 +23,7 @@ def run(job: JobContext) -> dict[str, Any]:
     with ElementJob(job) as mine, job.timed(f"Staging sources to {target}"):
         mine.sources.fetch(original=True)
         try:
-            with tempfile.TemporaryDirectory(prefix=".grilse-workspace-", dir=os.path.dirname(target)) as scratch:
-                staged = os.path.join(scratch, "tree")
-                os.mkdir(staged)
-                _stage(mine, staged)
-                move_into(staged, target)
+            _stage(mine, job.spec.parameters["staged"])
         except OSError as error:
             raise StreamError(f"cannot fill the workspace '{target}': {error}") from error
     return {}
