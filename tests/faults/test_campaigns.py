@@ -15,7 +15,7 @@ from .surroundings import REPOSITORY, CampaignFailed, base_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-CANCELS, KILLS = 8, 4
+CANCELS, KILLS, STORES = 8, 4, 9
 # Seconds
 CAMPAIGN_LIMIT = 380
 ELEMENTS = 50
@@ -55,3 +55,7 @@ def test_sessions_that_are_interrupted_stop_and_leave_nothing(tmp_path: Path, ba
 def test_a_session_whose_processes_were_killed_loses_nothing(tmp_path: Path, base: Path) -> None:
     words = ("--runs", str(KILLS), "--elements", str(ELEMENTS))
     assert f"{KILLS} runs" in run_campaign("kill", tmp_path, *words)
+
+
+def test_commands_that_were_killed_or_found_the_disk_full_lose_nothing_of_the_users(tmp_path: Path) -> None:
+    assert f"{STORES} runs" in run_campaign("store", tmp_path, "--runs", str(STORES))
