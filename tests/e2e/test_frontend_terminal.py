@@ -211,6 +211,34 @@ def play(stage):
     assert [(c["event"], c["prompt"], c["choice"]) for c in commands(tmp_path)] == [("answer", 7, choice)]
 
 
+def test_the_question_says_how_many_more_wait(on_terminal: OnTerminal, tmp_path: Path) -> None:
+    terminal = on_terminal(
+        BUILD
+        + """
+def play(stage):
+    begin(stage)
+    fail(stage)
+    wait_for_go()
+    stage.send(e.Prompt(
+        time=time.time(), prompt=8, element="c.bst", key="3", action="build", choices=("continue", "quit")))
+    for prompt in (1, 2):
+        stage.wait_for(r.Answer, prompt)
+    stage.end(255)
+""",
+        "build",
+    )
+    terminal.wait_for("Choice: [continue]:")
+    assert "more after this" not in terminal.text
+    (tmp_path / "commands.json.go").touch()
+    terminal.wait_for("build failure on element: b.bst (1 more after this)")
+    terminal.press(b"c")
+    terminal.wait_for("build failure on element: c.bst\n")
+    terminal.press(b"q")
+    assert terminal.wait_end() == 255
+    assert [(c["prompt"], c["choice"]) for c in commands(tmp_path)] == [(7, "continue"), (8, "quit")]
+    assert "Continue: build failure on element: b.bst\n" in terminal.history
+
+
 def test_the_log_is_shown_page_by_page_and_the_question_comes_back(on_terminal: OnTerminal, tmp_path: Path) -> None:
     log = tmp_path / "b.log"
     log.write_text("the log itself\n")
@@ -329,7 +357,7 @@ def play(stage):
         "build",
     )
     assert terminal.wait_end() == 0
-    assert "�[2Jgone�" in terminal.history
+    assert "b.bst: gone�" in terminal.history
 
 
 def test_a_slow_terminal_does_not_hold_the_frontend_up(on_terminal: OnTerminal, tmp_path: Path) -> None:

@@ -115,3 +115,16 @@ def test_a_ref_is_stored_in_the_branch_of_the_conditional_that_holds(tmp_path: P
         assert run(root, "--option", "which", which, "source", "track", "a.bst")[0] == 0
     expected = REFS.replace("''", digests["one"], 1).replace("''", digests["two"], 1)
     assert (root / "project.refs").read_text().replace("'", "") == expected.replace("'", "")
+
+
+def test_what_has_been_fetched_already_is_not_worth_a_word(tmp_path: Path) -> None:
+    (tmp_path / "thing").write_text("thing")
+    ref = hashlib.sha256(b"thing").hexdigest()
+    element = f"kind: import\nsources: [{{kind: remote, url: 'file://{tmp_path}/thing', ref: {ref}}}]\n"
+    root = write_project(tmp_path / "p", {"a.bst": element})
+    status, _, first = run(root, "source", "fetch", "a.bst")
+    assert status == 0
+    assert "Fetching file://" in first and "Fetch Queue: processed 1, skipped 0" in first
+    status, _, again = run(root, "source", "fetch", "a.bst")
+    assert status == 0
+    assert "fetch:a.bst" not in again and "Fetch Queue: processed 0, skipped 1" in again

@@ -74,6 +74,13 @@ def _tell(
     )
 
 
+def tell_resolved(
+    pipeline: Pipeline, elements: Sequence[ResolvedElement]
+) -> tuple[tuple[events.PipelineElement, ...], tuple[str, ...]]:
+    """What a summary says of elements whose keys have been found out: themselves, and lines in the user's format."""
+    return tuple(_elements(pipeline, elements, set(map(id, elements)))), _formatted(pipeline, elements, [])
+
+
 def _elements(
     pipeline: Pipeline, elements: Sequence[ResolvedElement], planned: set[int]
 ) -> list[events.PipelineElement]:

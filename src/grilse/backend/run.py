@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from .. import platform
 from ..protocol import events
@@ -24,6 +24,9 @@ from .shells import Shells
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
+
+# Elements whose keys have been found out, and the same as lines in the user's format if displays cannot make these.
+Resolved: TypeAlias = tuple[tuple[events.PipelineElement, ...], tuple[str, ...]]
 
 # How many elements the summary names as the slowest.
 SLOWEST = 10
@@ -60,8 +63,11 @@ class Run:
             shell=self._shells.open,
         )
 
-    def run(self) -> None:
+    def run(self, resolved: Callable[[], Resolved] | None = None) -> None:
         """Run until nothing more can run, then tell the summary.
+
+        Args:
+            resolved: gives, at the end, what the summary says of elements whose keys have been found out.
 
         Raises:
             StreamError: a job failed, or the session was stopped before its time.
@@ -73,7 +79,7 @@ class Run:
         )
         with self._backing.silent() if self._backing is not None else nullcontext():
             self.scheduler.run()
-        self._tell_summary()
+        self._tell_summary(*(resolved() if resolved is not None else ((), ())))
         if self.scheduler.failures:
             first = self.scheduler.failures[0]
             raise StreamError(
@@ -112,7 +118,7 @@ class Run:
         # Nobody is there to see the end: jobs are killed without grace, what was built stays cached.
         self.scheduler.terminate(hurry=True)
 
-    def _tell_summary(self) -> None:
+    def _tell_summary(self, resolved: tuple[events.PipelineElement, ...], lines: tuple[str, ...]) -> None:
         scheduler, reporter = self.scheduler, self._session.reporter
         slowest = sorted(scheduler.durations, key=lambda entry: -entry[2])[:SLOWEST]
         reporter.emit(
@@ -127,6 +133,8 @@ class Run:
                 ),
                 slowest=tuple(slowest),
                 phases=dict(reporter.phases),
+                resolved=resolved,
+                resolved_lines=lines,
             )
         )
 

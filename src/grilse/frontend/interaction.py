@@ -171,6 +171,10 @@ class Interaction:
         match event:
             case events.Prompt():
                 self._prompts.append(event)
+                if self._question is not None and self._question.prompt == self._prompts[0].prompt:
+                    # That one more waits is worth saying now.
+                    self._question = self._next_question()
+                    self._screen.ask(self._question.lines)
                 self._ask_next(session)
             case events.PromptClosed():
                 self._prompts = [prompt for prompt in self._prompts if prompt.prompt != event.prompt]
@@ -273,7 +277,10 @@ class Interaction:
             return
         if not self._manners.interactive or self._staging:
             return
-        self._open(failure_question(self._prompts[0], len(self._prompts) - 1))
+        self._open(self._next_question())
+
+    def _next_question(self) -> Question:
+        return failure_question(self._prompts[0], len(self._prompts) - 1)
 
     def _open(self, question: Question) -> None:
         self._question = question
@@ -311,7 +318,7 @@ class Interaction:
             if choice != "shell":
                 self._prompts = [prompt for prompt in self._prompts if prompt.prompt != question.prompt]
             session.send(requests.Answer(prompt=question.prompt, choice=choice))
-            self._screen.note(f"{choice.capitalize()}: {question.lines[1]}")
+            self._screen.note(f"{choice.capitalize()}: {question.title}")
             if choice == "terminate":
                 self._urgency = max(self._urgency, 1)
             if choice != "shell":

@@ -38,12 +38,14 @@ class Question:
         choices: possible answers; the first is the default.
         prompt: number of the backend's prompt, or None when the frontend itself asks.
         log: log that the choice "log" shows.
+        title: what it is about, for saying what was answered.
     """
 
     lines: tuple[str, ...]
     choices: tuple[str, ...]
     prompt: int | None = None
     log: str | None = None
+    title: str = ""
 
 
 def failure_question(prompt: Prompt, waiting: int = 0) -> Question:
@@ -51,8 +53,9 @@ def failure_question(prompt: Prompt, waiting: int = 0) -> Question:
     # The log can be looked at when it is there, whether or not the backend lists that.
     order = [choice for choice in _FAILURE if choice in prompt.choices or (choice == "log" and prompt.log)]
     more = f" ({waiting} more after this)" if waiting else ""
-    lines = _lines(f"{prompt.action} failure on element: {prompt.element}{more}", {c: _FAILURE[c] for c in order})
-    return Question(lines, tuple(order), prompt.prompt, prompt.log)
+    title = f"{prompt.action} failure on element: {prompt.element}"
+    lines = _lines(title + more, {c: _FAILURE[c] for c in order})
+    return Question(lines, tuple(order), prompt.prompt, prompt.log, title)
 
 
 def interrupt_question() -> Question:

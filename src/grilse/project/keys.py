@@ -82,6 +82,13 @@ class Closure:
             known = self._states[flavour] = _state(self, flavour) or False
         return known or None
 
+    def look_again(self) -> None:
+        """Elements that had no key may have one now."""
+        part: Closure | None = self
+        while part is not None:
+            part._states = [known or None for known in part._states]
+            part = part.base
+
 
 def _state(closure: Closure, flavour: int) -> Any:
     """Compute what `Closure.state` gives."""

@@ -5,6 +5,7 @@ Must not know how elements are resolved; `keys` knows how those of dependencies 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..plugin import keytext
@@ -57,6 +58,22 @@ def compute_keys(resolved: ResolvedElement, element: Element, *, strict: bool) -
     if strict:
         resolved.cache_key = strict_key
     element._grilse.key = strict_key
+
+
+def compute_missing_keys(elements: Iterable[ResolvedElement], *, strict: bool) -> list[ResolvedElement]:
+    """Compute the keys of elements in staging order that had none: their sources may have refs now.
+
+    Returns:
+        those that have one now.
+
+    Raises:
+        PluginError: as `compute_keys`.
+    """
+    missing = [element for element in elements if element.strict_key is None]
+    for element in missing:
+        element.build_closure.look_again()
+        compute_keys(element, element.element(), strict=strict)
+    return [element for element in missing if element.strict_key is not None]
 
 
 def _key_parts(resolved: ResolvedElement, element: Element) -> bytes:

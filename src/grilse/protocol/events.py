@@ -222,6 +222,7 @@ class JobFinished(Message, frozen=True, kw_only=True):
         failure: why, when failed or lost.
         will_retry: it is tried again.
         saved: file that a failed job can be replayed from, or None.
+        remembered: nothing was run: the failure is that of an earlier session.
     """
 
     time: float
@@ -236,6 +237,7 @@ class JobFinished(Message, frozen=True, kw_only=True):
     failure: Failure | None = None
     will_retry: bool = False
     saved: str | None = None
+    remembered: bool = False
 
 
 class Prompt(Message, frozen=True, kw_only=True):
@@ -362,6 +364,8 @@ class Summary(Message, frozen=True, kw_only=True):
         slowest: (display name, action, seconds).
         phases: seconds by phase name.
         elements: how many elements the session worked on, those that needed nothing included.
+        resolved: elements whose key the session has found out, by tracking them.
+        resolved_lines: the same as `Pipeline.lines`.
     """
 
     time: float
@@ -371,6 +375,8 @@ class Summary(Message, frozen=True, kw_only=True):
     failed: tuple[tuple[str, str, str, str | None], ...] = ()
     slowest: tuple[tuple[str, str, float], ...] = ()
     phases: dict[str, float] = {}
+    resolved: tuple[PipelineElement, ...] = ()
+    resolved_lines: tuple[str, ...] = ()
 
 
 class Result(Message, frozen=True, kw_only=True):

@@ -64,11 +64,14 @@ class ElementSources:
         config = body.sources[0].config if body.sources and body.sources[0].plugin.kind == "workspace" else {}
         self.last_build: str | None = config.get("last_build") or None
 
-    def fetch(self, *, original: bool = False) -> None:
+    def fetch(self, *, original: bool = False) -> bool:
         """Make sure that the sources can be staged, and stage them together into the store.
 
         Args:
             original: fetch what the sources themselves keep, even if the store has what is in them.
+
+        Returns:
+            whether there was anything to do.
 
         Raises:
             SourceError: a source has no ref, or cannot be had.
@@ -76,12 +79,15 @@ class ElementSources:
         key = self._checked_key()
         if not original:
             if self._together.is_cached(key):
-                return
+                return False
             if self._pull_together is not None and self._pull_together(key):
-                return
+                return True
+        elif self._together.is_cached(key) and all(source._is_cached() for source in self._sources):
+            return False
         self._fetch_each(original, self._sources)
         if not self._together.is_cached(key):
             self._together.write(key, self._stage().digest())
+        return True
 
     def track(self, *, workspaced: bool) -> list[dict[str, Any]]:
         """New refs: for each source its index, its ref from now on, and whether that is another one.

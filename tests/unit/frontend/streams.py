@@ -120,7 +120,7 @@ def build_session() -> Iterator[Event]:
         time=end,
         seconds=55.7,
         elements=12,
-        queues=(e.QueueStatus("fetch", 8, 0, 0, 0, 8), e.QueueStatus("build", finished, 0, failed, 2, 8)),
+        queues=_queue_counts(finished, failed),
         failed=((NAMES[9], "build", RUNS[5].failure, _log(9)),),
     )
     yield e.Text(time=end, kind="failure", text="Build", elapsed=55.7)
@@ -128,9 +128,16 @@ def build_session() -> Iterator[Event]:
 
 
 def _queues(time: float, built: int, failed: int) -> Event:
-    waiting = len(NAMES) - CACHED - built - failed
-    queues = (e.QueueStatus("fetch", 8, 0, 0, 0, 8), e.QueueStatus("build", built, 0, failed, waiting, 8))
-    return e.Queues(time=time, queues=queues, running=2, cached=CACHED)
+    return e.Queues(time=time, queues=_queue_counts(built, failed), running=2, cached=CACHED)
+
+
+def _queue_counts(built: int, failed: int) -> tuple[e.QueueStatus, ...]:
+    # What is cached passes the queues without a job.
+    total = len(NAMES)
+    return (
+        e.QueueStatus("fetch", total - CACHED, CACHED, 0, 0, total),
+        e.QueueStatus("build", built, CACHED, failed, total - CACHED - built - failed, total),
+    )
 
 
 def _warning() -> Event:

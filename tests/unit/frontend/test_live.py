@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grilse.frontend.display.estimate import Estimate
 from grilse.frontend.display.model import Done, critical_path, duration
 from grilse.frontend.display.screen import fit, fit_painted, width
 from grilse.protocol import events as e
@@ -391,3 +392,87 @@ def test_cancelled_jobs_are_counted_and_steps_of_one_element_are_one() -> None:
     assert "1 cancelled" in stage.text
     assert "Slowest: a.bst 5.0s · a.bst (fetch) 3.0s" in stage.text
     assert "Critical path: a.bst 8.0s = 8.0s" in stage.text
+
+
+def test_of_a_failed_job_the_last_that_a_program_wrote_is_shown() -> None:
+    stage = Stage()
+    tail = (
+        "[--:--:--] LOG     [2e2ac0ea] a.bst: Build environment for element a.bst\n\n    PATH: /usr/bin\n"
+        "[00:00:00] SUCCESS [2e2ac0ea] a.bst: Staging sources\n"
+        "[--:--:--] START   [2e2ac0ea] a.bst: Running commands\n\n    make\n    make install\n"
+        "cc -c main.c\n    main.c:12: \x1b[31merror\x1b[0m\n"
+    )
+    stage.play([job(1, "a.bst"), ended(1, "a.bst", "failed", log_tail=tail)], START + 3)
+    assert "it broke\n    │ cc -c main.c\n    │     main.c:12: error\n" in stage.text
+
+
+def test_a_log_in_which_no_program_has_written_is_shown_as_it_is() -> None:
+    stage = Stage()
+    tail = "[--:--:--] START   a.bst: Staging\n\n    some detail\n"
+    stage.play([job(1, "a.bst"), ended(1, "a.bst", "failed", log_tail=tail)], START + 3)
+    assert "│ [--:--:--] START   a.bst: Staging" in stage.text
+
+
+def test_a_failure_of_an_earlier_session_says_so_and_what_to_do() -> None:
+    stage = Stage()
+    counts = (e.QueueStatus("fetch", 0, 2, 0, 0, 2), e.QueueStatus("build", 0, 0, 1, 1, 2))
+    stage.play([ended(1, "a.bst", "failed", at=1.0, remembered=True)], START + 2)
+    stage.play([e.Summary(time=START + 3, seconds=1, elements=2, queues=counts)], START + 3)
+    stage.display.finish(255)
+    assert "failed before" in stage.text
+    assert "1 failed, 1 not built\n" in stage.text
+    assert "--retry-failed" in stage.text
+
+
+def test_what_failed_before_the_main_queue_is_not_counted_twice() -> None:
+    stage = Stage()
+    counts = (e.QueueStatus("fetch", 3, 0, 1, 0, 4), e.QueueStatus("build", 2, 0, 0, 0, 2))
+    stage.play([e.Summary(time=START + 3, seconds=1, elements=4, queues=counts)], START + 3)
+    stage.display.finish(255)
+    assert "2 built, 1 failed, 1 not built\n" in stage.text
+
+
+def test_while_nothing_goes_on_before_an_answer_no_end_is_foretold() -> None:
+    stage = Stage()
+    elements = tuple(e.PipelineElement(name, "", "waiting", "manual") for name in ("a.bst", "b.bst", "c.bst"))
+    plan = e.Pipeline(time=START, project="p", targets=(), elements=elements)
+    jobs = [
+        event for n in (1, 2) for event in (job(n, f"{'ab'[n - 1]}.bst"), ended(n, f"{'ab'[n - 1]}.bst", "ok", at=9))
+    ]
+    queues = e.Queues(time=START, queues=(e.QueueStatus("build", 2, 0, 0, 1, 3),), running=1)
+    stage.display._history = lambda project: {"c.bst": 50.0}  # type: ignore[assignment]
+    stage.play([plan, queues, *jobs, job(3, "c.bst", at=9)], START + 10)
+    assert "left" in stage.text
+    stage.play([ended(3, "c.bst", "failed", at=11)], START + 11)
+    stage.display.ask(["", "What now?"])
+    stage.advance(START + 13)
+    assert "What now?" in stage.text and " left" not in stage.text
+
+
+def test_what_needs_an_element_that_has_failed_is_not_waited_for() -> None:
+    elements = (
+        e.PipelineElement("a.bst", "", "waiting", "manual"),
+        e.PipelineElement("b.bst", "", "waiting", "manual", depends=(0,)),
+        e.PipelineElement("c.bst", "", "waiting", "manual", depends=(1,)),
+        e.PipelineElement("d.bst", "", "waiting", "manual"),
+    )
+    estimate = Estimate("build")
+    estimate.plan(
+        e.Pipeline(time=0, project="p", targets=(), elements=elements),
+        {"a.bst": 1.0, "b.bst": 10.0, "c.bst": 100.0, "d.bst": 1000.0},
+    )
+    assert estimate.seconds((), 0.0) == 1111.0
+    estimate.finished("a.bst", "build", "failed", 1.0)
+    assert estimate.seconds((), 0.0) == 1000.0
+
+
+def test_new_revisions_are_seen_while_tracking() -> None:
+    stage = Stage(session="Track")
+    stage.play(
+        [
+            job(1, "a.bst", action="track"),
+            e.Text(time=START, kind="info", text="Found new revision: 1234", job=1, element="a.bst", action="track"),
+        ],
+        START + 2,
+    )
+    assert "a.bst: Found new revision: 1234" in stage.text

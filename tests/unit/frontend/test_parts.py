@@ -141,9 +141,9 @@ def test_the_document_of_a_session_has_its_summary_and_failures() -> None:
     assert document["summary"]["queues"][1] == {
         "action": "build",
         "processed": 5,
-        "skipped": 0,
+        "skipped": 4,
         "failed": 1,
-        "total": 8,
+        "total": 12,
     }
     assert document["failures"] == [{"domain": "ELEMENT", "reason": None, "message": "broke", "element": "a.bst"}]
     assert (document["error"]["domain"], document["text"]) == ("STREAM", "text")

@@ -122,8 +122,18 @@ def test_a_session_has_heading_and_summary() -> None:
     assert sheet.text.count("Printing the last 4 lines from log file:") == 2
     assert (
         "Pipeline Summary\n    Total:       12\n    Session:     12\n"
-        "    Fetch Queue: processed 8, skipped 0, failed 0 \n    Build Queue: processed 5, skipped 0, failed 1 \n"
+        "    Fetch Queue: processed 8, skipped 4, failed 0 \n    Build Queue: processed 5, skipped 4, failed 1 \n"
     ) in sheet.text
+
+
+@pytest.mark.parametrize("lines", [(), ("as the user wants it",)])
+def test_what_tracking_has_found_out_is_in_the_summary(lines: tuple[str, ...]) -> None:
+    sheet = Sheet()
+    found = (e.PipelineElement("a.bst", "a" * 64, "fetch needed", "import"),)
+    sheet.display.show([e.Summary(time=0, seconds=1, resolved=found, resolved_lines=lines)])
+    sheet.display.finish(0)
+    line = lines[0] if lines else f"fetch needed {'a' * 64} a.bst "
+    assert sheet.text.startswith(f"\nResolved key Summary\n{line}\n\nPipeline Summary\n")
 
 
 def test_sections_within_sections_and_lists_are_indented() -> None:
@@ -221,4 +231,8 @@ def test_colours_change_nothing_but_colours() -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
-    assert printable("a\x1b[2Jb\x07\tc\n") == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}\tc\n"
+    assert printable("a\x1b[2Jb\x07\tc\n") == "ab\N{REPLACEMENT CHARACTER}\tc\n"
+    assert printable("\x1b[1;31merror:\x1b[0m \x1b]8;;file://x\x1b\\link\x1b]8;;\x07 \x1b(B!") == "error: link !"
+    # What only begins like a sequence is shown.
+    assert printable("\x1b[") == "\N{REPLACEMENT CHARACTER}["
+    assert "\x1b" not in printable("\x1b]0;title without an end")

@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...project.own_key import compute_missing_keys
 from ...project.ref_storage import store_ref
 from ...project.refs import PROJECT_REFS
 from ...project.resolve import ResolvedElement
 from ...protocol.errors import StreamError
 from ...protocol.requests import SourceFetch, SourceTrack
-from ..announce import tell_pipeline
+from ..announce import tell_pipeline, tell_resolved
 from ..items import Item
 from ..pipeline import Pipeline
 from ..redirect import source_element
 from ..remotes import open_remotes
-from ..run import Run
+from ..run import Resolved, Run
 from ..session import Session
 from ..stages import FetchStage, TrackStage
 from .build import check_resolved
@@ -73,7 +74,13 @@ def track(session: Session, action: SourceTrack) -> int:
         run = Run(pipeline, [stage])
         for index, element in enumerate(elements):
             run.scheduler.enter(Item(element, index, index, pipeline.states))
-        run.run()
+
+        def resolved() -> Resolved:
+            found = compute_missing_keys(pipeline.select(targets, "all"), strict=pipeline.strict)
+            tracked = {id(element) for element in elements if element.sources}
+            return tell_resolved(pipeline, sorted((e for e in found if id(e) in tracked), key=lambda e: e.full_name))
+
+        run.run(resolved)
     return 0
 
 

@@ -26,6 +26,8 @@ class Estimate:
         # Seconds that each element that is still to come took before, or None when that is not known.
         self._left: dict[str, float | None] = {}
         self._took: list[float] = []
+        # Which elements need each directly.
+        self._needed_by: dict[str, list[str]] = {}
         self._widest = 1
 
     def plan(self, pipeline: Pipeline, known: Mapping[str, float]) -> None:
@@ -35,6 +37,11 @@ class Estimate:
             for element in pipeline.elements
             if element.planned and element.state not in ("cached", "junction")
         }
+        self._needed_by = {}
+        for element in pipeline.elements:
+            for place in element.depends:
+                if 0 <= place < len(pipeline.elements):
+                    self._needed_by.setdefault(pipeline.elements[place].name, []).append(element.name)
 
     def finished(self, element: str, action: str, status: str, seconds: float) -> None:
         """A job has ended."""
@@ -42,6 +49,16 @@ class Estimate:
             self._left.pop(element, None)
             if status == "ok":
                 self._took.append(seconds)
+            elif status in ("failed", "lost"):
+                self._leave_out(element)
+
+    def _leave_out(self, element: str) -> None:
+        """Do not wait for what needs an element that has failed; when that is tried again, it comes as a surprise."""
+        todo = [element]
+        while todo:
+            for name in self._needed_by.pop(todo.pop(), ()):
+                self._left.pop(name, None)
+                todo.append(name)
 
     def seconds(self, running: Iterable[Running], now: float) -> float | None:
         """Seconds left, or None when too little is known."""

@@ -117,7 +117,7 @@ class LiveDisplay:
             self.model.apply(event)
             if isinstance(event, events.Pipeline):
                 self._estimate.plan(event, self._history(event.project))
-            elif isinstance(event, events.JobFinished):
+            elif isinstance(event, events.JobFinished) and not event.will_retry:
                 self._estimate.finished(event.element, event.action, event.status, event.seconds)
             lines = self._lines(event)
             if lines:
@@ -186,6 +186,9 @@ class LiveDisplay:
         size = self._terminal.size()
         now = self._now()
         left = self._estimate.seconds(self.model.running.values(), now) if self.model.pipeline is not None else None
+        if self._question and not self.model.running:
+            # Nothing goes on before somebody answers.
+            left = None
         lines = area_lines(self.model, now, left, size, self._look)
         question = [fit_painted(line, size[0] - 1) for line in self._question]
         if question:

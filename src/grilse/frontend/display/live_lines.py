@@ -21,7 +21,7 @@ TITLES = {"Build": "Building", "Fetch": "Fetching", "Track": "Tracking", "Pull":
 MAIN_ACTIONS = {"Build": "build", "Fetch": "fetch", "Track": "track", "Pull": "pull", "Push": "push"}
 
 # Lines that jobs write into their logs themselves, between those of the commands that they run.
-_OWN_LINE = re.compile(r"\[(--:--:--|\d\d:\d\d:\d\d)\] (START|SUCCESS|FAILURE|STATUS) ")
+_OWN_LINE = re.compile(r"\[(--:--:--|\d\d:\d\d:\d\d)\] (START|SUCCESS|FAILURE|STATUS|INFO|LOG|WARNING) ")
 
 # Seconds from which a job that only prepares for others is worth a line.
 WORTH_A_LINE = 2.0
@@ -69,7 +69,8 @@ def job_lines(event: events.JobFinished, model: Model, look: Look) -> list[str]:
     name = printable(event.element)
     # What scrolls away is never cut: a long name moves the time to the right.
     name += " " * (_NAME[1] - width(name))
-    head = f"{event.action:<{_ACTION}} {name} {duration(event.seconds): >6}"
+    took = "failed before" if event.remembered else f"{duration(event.seconds): >6}"
+    head = f"{event.action:<{_ACTION}} {name} {took}"
     if event.status == "ok":
         if event.action != MAIN_ACTIONS.get(session or "") and event.seconds < WORTH_A_LINE:
             return []
@@ -90,11 +91,23 @@ def job_lines(event: events.JobFinished, model: Model, look: Look) -> list[str]:
 
 
 def _worth_showing(tail: list[str]) -> list[str]:
-    """The end of a log without what we have written there last ourselves: it says nothing that is not said above."""
+    """The end of a log without what we have written there ourselves: the last that a program wrote, if one did.
+
+    What we have written last says nothing that is not said above; what comes before the program ran, its environment
+    and how its sandbox was staged, is not what has failed.
+    """
     end = len(tail)
     while end and (not tail[end - 1].strip() or _OWN_LINE.match(tail[end - 1])):
         end -= 1
-    return tail[:end] or tail
+    begin = end
+    while begin and not _OWN_LINE.match(tail[begin - 1]):
+        begin -= 1
+    if begin and begin < end and not tail[begin]:
+        # The line has details: an empty line and indented ones.
+        begin += 1
+        while begin < end and tail[begin].startswith("    "):
+            begin += 1
+    return tail[begin:end] or tail[:end] or tail
 
 
 def text_lines(event: events.Text, look: Look, *, verbose: bool) -> list[str]:
@@ -105,7 +118,7 @@ def text_lines(event: events.Text, look: Look, *, verbose: bool) -> list[str]:
         head = f"{paint(marks.warning, 'bold', 'yellow')} {paint('warning', 'yellow')} {about}{printable(event.text)}"
     elif event.kind in ("error", "bug"):
         head = f"{paint(marks.failed, 'bold', 'red')} {about}{printable(event.text)}"
-    elif event.kind == "info" and (verbose or event.job is None):
+    elif event.kind == "info" and (verbose or event.job is None or look.session == "Track"):
         head = f"  {about}{printable(event.text)}"
     elif verbose and not event.scheduler and event.kind in ("status", "success", "failure"):
         head = paint(f"  {about}{printable(event.text)}", "dim")
@@ -247,6 +260,10 @@ def _counts(model: Model, seconds: float, look: Look) -> str:
     cancelled = sum(job.status == "cancelled" for job in model.done)
     if cancelled:
         parts.append(f"{cancelled} cancelled")
+    main = MAIN_ACTIONS.get(session or "", "")
+    undone = _undone(model, main) - cancelled
+    if undone > 0 and main in _PAST:
+        parts.append(f"{undone} not {_PAST[main]}")
     if model.warnings:
         parts.append(paint(f"{model.warnings} warnings" if model.warnings > 1 else "1 warning", "yellow"))
     if model.terminating and model.terminating != "error":
@@ -257,6 +274,20 @@ def _counts(model: Model, seconds: float, look: Look) -> str:
         word, colour = "done", "green"
     what = ", ".join(parts) or "nothing to do"
     return f"{paint(f'{session} {word}', 'bold', colour)} in {duration(seconds)}: {what}"
+
+
+def _undone(model: Model, main: str) -> int:
+    """How many elements a session that has ended early, or had failures, has not come to."""
+    summary = model.summary
+    if summary is None:
+        return 0
+    left = summary.elements
+    for queue in summary.queues:
+        if queue.action == main:
+            return left - (queue.processed + queue.skipped + queue.failed)
+        # What fails before does not come to the main queue.
+        left -= queue.failed
+    return 0
 
 
 def _failures(model: Model, look: Look) -> Iterable[str]:
@@ -274,3 +305,5 @@ def _failures(model: Model, look: Look) -> Iterable[str]:
         first = (printable(message).splitlines() or [""])[0]
         yield f"  {paint(marks.failed, 'red')} {', '.join(names)}{more}: {first}"
         yield from [f"    {printable(log)}" for log in elements.values() if log][:_NAMED]
+    if any(job.status == "failed" and job.remembered for job in model.done):
+        yield f"  {paint('What failed before is tried again only with --retry-failed.', 'dim')}"

@@ -205,16 +205,21 @@ class LogLines:
             parts.append(self._values(values, level + 1))
             parts.append("\n")
         parts.append(self.paint("Pipeline", "bold", "yellow") + "\n")
-        lines: Iterable[str] = pipeline.lines or (
-            format_element(self.style.element_format, element, self.style, self.paint) for element in pipeline.elements
-        )
-        parts += [f"{line}\n" for line in lines]
+        parts += [f"{line}\n" for line in self._elements(pipeline.elements, pipeline.lines)]
         parts.append(self.paint(_HEADING_RULE, "cyan", "dim") + "\n")
         return "".join(parts)
+
+    def _elements(self, elements: Iterable[PipelineElement], lines: Sequence[str]) -> Iterable[str]:
+        return lines or [
+            format_element(self.style.element_format, element, self.style, self.paint) for element in elements
+        ]
 
     def summary(self, summary: Summary, pipeline: Pipeline | None, failures: dict[str, Text]) -> str:
         """What is said after a session; `failures` is the last failure message of each element."""
         parts = ["\n"]
+        if summary.resolved:
+            parts.append(self.paint("Resolved key Summary", "bold", "yellow") + "\n")
+            parts += [f"{line}\n" for line in self._elements(summary.resolved, summary.resolved_lines)] + ["\n"]
         if summary.failed:
             parts.append(self.paint("Failure Summary", "bold", "yellow") + "\n")
         for name, action, message, log in sorted(summary.failed):

@@ -29,7 +29,10 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job that has run; `status` as in `events.JobFinished`, or "retried" for one that was tried again."""
+    """A job that has run; `status` as in `events.JobFinished`, or "retried" for one that was tried again.
+
+    `remembered`: it has not, but failed in an earlier session.
+    """
 
     element: str
     key: str
@@ -40,6 +43,7 @@ class Done:
     seconds: float
     log: str | None
     message: str
+    remembered: bool = False
 
 
 @dataclass(slots=True)
@@ -176,6 +180,7 @@ class Model:
                 event.seconds,
                 event.log,
                 event.failure.message if event.failure is not None else "",
+                event.remembered,
             )
         )
 

@@ -20,6 +20,9 @@ _STYLES = {
     "cyan": "36",
 }
 
+# What a program writes to paint text or to move the cursor: control sequences, and strings to the terminal such as
+# titles and links (ECMA-48).
+_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)|\x1b[()][0-9A-B]")
 # What could move the cursor or change the terminal: control characters, except tab and line feed.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -42,5 +45,10 @@ class Paint:
 
 
 def printable(text: str) -> str:
-    """`text` without characters that a terminal would obey; for text that comes from builds or file names."""
-    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text) if _CONTROLS.search(text) else text
+    """`text` without what a terminal would obey; for text that comes from builds or file names.
+
+    Colours and the like are left out, any other control character becomes a mark.
+    """
+    if not _CONTROLS.search(text):
+        return text
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", _SEQUENCES.sub("", text))

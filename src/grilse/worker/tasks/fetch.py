@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..context import JobContext
+from ..context import JobContext, JobSkipped
 from ..element import ElementJob
 
 
@@ -19,7 +19,9 @@ def run(job: JobContext) -> dict[str, Any]:
 
     Raises:
         SourceError: a source cannot be had.
+        JobSkipped: everything is here already.
     """
     with ElementJob(job) as element:
-        element.sources.fetch(original=bool(job.spec.parameters.get("original")))
+        if not element.sources.fetch(original=bool(job.spec.parameters.get("original"))):
+            raise JobSkipped
     return {}
