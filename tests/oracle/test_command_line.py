@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def look(command, words):
             choices = [getattr(choice, "value", choice) for choice in getattr(kind, "choices", None) or ()]
             default = parameter.default if isinstance(parameter.default, str) else None
             options.append(dict(flags=parameter.opts, off=parameter.secondary_opts, choices=choices, default=default,
-                                multiple=parameter.multiple, width=parameter.nargs, flag=parameter.is_flag))
+                                multiple=parameter.multiple, width=parameter.nargs, flag=parameter.is_flag,
+                                integer=kind.name == "integer", required=parameter.required, hidden=parameter.hidden,
+                                variable=parameter.envvar, prompt=bool(parameter.prompt)))
         else:
             arguments.append(dict(many=parameter.nargs == -1, required=parameter.required))
     found.append(dict(words=words, options=options, arguments=arguments))
@@ -75,11 +78,25 @@ def test_options_take_what_those_of_bst_take(commands: dict[tuple[str, ...], Any
             assert set(same.choices) == set(option["choices"]), about
             assert same.multiple == option["multiple"], about
             assert (same.width == 0) == option["flag"], about
+            assert (same.takes == grammar.INTEGER) == option["integer"], about
+            # What grilse has no notion of, since bst makes no use of it.
+            assert not (option["required"] or option["hidden"] or option["variable"] or option["prompt"]), about
             if not option["flag"]:
                 assert same.width == option["width"], about
             # The one default that depends on where it is used is filled in later.
             if option["default"] != "source-checkout":
                 assert same.default == option["default"], about
+
+
+def test_help_is_asked_for_with_the_same_words(commands: dict[tuple[str, ...], Any], tmp_path: Path) -> None:
+    oracle = [os.environ["GRILSE_ORACLE"]]
+    ours = [sys.executable, "-m", "grilse"]
+    for words in (["-h"], ["--help"], ["build", "-h"], ["build", "--help"], ["help"], ["help", "source", "fetch"]):
+        statuses = {
+            subprocess.run([*program, *words], capture_output=True, cwd=tmp_path, check=False, timeout=18).returncode
+            for program in (oracle, ours)
+        }
+        assert len(statuses) == 1, words
 
 
 def test_arguments_are_those_of_bst(commands: dict[tuple[str, ...], Any]) -> None:

@@ -15,13 +15,16 @@ from typing import Final
 from ..platform.files import NEW_READABLE, lock, try_lock
 
 LOG_NAME: Final = "events.jsonl"
+# What jobs are told is there when there were some.
+PLAN_NAME: Final = "plan"
 
-# Sessions kept at most, and days after which one is dropped in any case.
+# Sessions kept at most, of those that had jobs and of the others (``show`` and the like), which are so many in no time
+# that they must not drive out a build; and days after which one is dropped in any case.
 SESSIONS_KEPT: Final = 100
 DAYS_KEPT: Final = 30
 
 # Held by a session as long as it runs, however it ends.
-_LOCK_NAME: Final = "running.lock"
+LOCK_NAME: Final = "running.lock"
 # Without a lock that can be asked, a session counts as running until its log has been quiet for so long, seconds.
 _QUIET: Final = 86_400
 # `backend.session` gives the names; what is being removed has this before it, so that nobody takes it for a session.
@@ -37,7 +40,7 @@ def claim_session(directory: str) -> int | None:
         system has no locks.
     """
     try:
-        descriptor = os.open(os.path.join(directory, _LOCK_NAME), NEW_READABLE, 0o644)
+        descriptor = os.open(os.path.join(directory, LOCK_NAME), NEW_READABLE, 0o644)
     except OSError:
         return None
     try:
@@ -49,7 +52,9 @@ def claim_session(directory: str) -> int | None:
 
 
 def prune_sessions(root: str, *, kept: int = SESSIONS_KEPT, days: float = DAYS_KEPT) -> int:
-    """Remove the directories of sessions that have ended: those beyond the newest `kept`, and those older than `days`.
+    """Remove the directories of sessions that have ended: those beyond the newest, and those older than `days`.
+
+    Of sessions that had jobs the newest `kept` stay, and as many of the others.
 
     Only what a session has made is touched: a directory with the name and the log of one.  What cannot be read or
     removed stays for the next time.
@@ -67,9 +72,13 @@ def prune_sessions(root: str, *, kept: int = SESSIONS_KEPT, days: float = DAYS_K
             shutil.rmtree(os.path.join(root, name), ignore_errors=True)
     now = time.time()
     removed = 0
+    seen = {True: 0, False: 0}
     # A name begins with the time its session began at: the newest first.
-    for place, (name, written) in enumerate(_sessions(root, sorted(names, reverse=True))):
-        if (place >= kept or now - written > days * 86_400) and _has_ended(os.path.join(root, name), now - written):
+    for name, written in _sessions(root, sorted(names, reverse=True)):
+        had_jobs = os.path.exists(os.path.join(root, name, PLAN_NAME))
+        seen[had_jobs] += 1
+        old = seen[had_jobs] > kept or now - written > days * 86_400
+        if old and _has_ended(os.path.join(root, name), now - written):
             removed += _remove(root, name)
     return removed
 
@@ -87,7 +96,7 @@ def _sessions(root: str, names: list[str]) -> Iterator[tuple[str, float]]:
 
 def _has_ended(directory: str, quiet: float) -> bool:
     try:
-        descriptor = os.open(os.path.join(directory, _LOCK_NAME), os.O_RDWR)
+        descriptor = os.open(os.path.join(directory, LOCK_NAME), os.O_RDWR)
     except OSError:
         return quiet > _QUIET
     try:

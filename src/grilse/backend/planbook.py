@@ -15,6 +15,7 @@ from ..project.record import element_record
 from ..project.resolve import ResolvedElement
 from ..protocol.jobs import JobSpec
 from ..protocol.records import ElementBody, ElementRecord, PlanHeader, PlanWriter, ProjectRecord, Ref
+from .history import PLAN_NAME
 from .items import ArtifactItem, Item
 
 
@@ -29,7 +30,7 @@ class PlanBook:
     """
 
     def __init__(self, directory: str, session: str, settings: dict[str, Any], log_directory: str) -> None:
-        self._writer = PlanWriter(os.path.join(directory, "plan"))
+        self._writer = PlanWriter(os.path.join(directory, PLAN_NAME))
         self._header = self._writer.add(PlanHeader(session=session, settings=settings))
         self._session = session
         self._refs: dict[int, Ref] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..protocol.records import PluginRecord
 from . import utils
 from .exceptions import BstError, PluginError, UtilError
-from .importing import core_record, import_module
+from .importing import core_kinds, core_record, import_module
 from .origins import Origin, describe
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class PluginFactory:
     def _load(self, kind: str, node: Node) -> LoadedPlugin:
         record = self.locate(kind) or core_record(kind, self.tag)
         if record is None:
-            raise self._error(kind, node, f"No {self.tag} plugin registered for kind '{kind}'", "plugin-not-found")
+            message = f"No {self.tag} plugin registered for kind '{kind}'"
+            raise self._error(kind, node, message, "plugin-not-found", detail=self._advice(kind))
         found = self._setup(kind, node, record)
         base = _base(self.tag)
         if not isinstance(found, type):
@@ -195,6 +196,15 @@ class PluginFactory:
                 record,
                 "The project needs an older version of the plugin.",
             )
+
+    def _advice(self, kind: str) -> str:
+        """What to do about a kind that there is no plugin of."""
+        import difflib
+
+        near = difflib.get_close_matches(kind, {*self._origins, *core_kinds(self.tag)}, 1)
+        if near:
+            return f"Did you mean '{near[0]}'?"
+        return "The project says where its plugins come from in 'plugins' of project.conf."
 
     def _error(
         self,

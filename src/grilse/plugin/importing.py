@@ -117,6 +117,12 @@ def core_record(kind: str, tag: str) -> PluginRecord | None:
     return PluginRecord(kind, "core", f"{CORE[tag]}.{kind}", defaults=defaults if os.path.isfile(defaults) else "")
 
 
+def core_kinds(tag: str) -> list[str]:
+    """The kinds of core plugins."""
+    directory = os.path.join(os.path.dirname(os.path.dirname(__file__)), *CORE[tag].split(".")[1:])
+    return [name[:-3] for name in os.listdir(directory) if name.endswith(".py") and not name.startswith("_")]
+
+
 def import_module(record: PluginRecord) -> ModuleType:
     """Import the module of a plugin.
 

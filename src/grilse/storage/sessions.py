@@ -51,7 +51,7 @@ class Session:
                 self._descriptor = os.open(self._path, NEW_READABLE, 0o644)
                 lock(self._descriptor)
         except OSError as error:
-            raise cas_error(error, f"mark the use of the cache directory '{cachedir}'") from error
+            raise cas_error(error, f"use the cache directory '{cachedir}'") from error
 
     @property
     def mark(self) -> str:

@@ -49,7 +49,11 @@ def cas_error(error: OSError, doing: str) -> CasError:
             detail="Free some space, lower the cache quota, or set 'cachedir' to a place on a larger disk.",
         )
     if error.errno in _DENIED:
-        return CasError(f"Could not {doing}: {error.strerror}{place}", reason="permission-denied")
+        return CasError(
+            f"Could not {doing}: {error.strerror}{place}",
+            reason="permission-denied",
+            detail="Make it yours to write, or set 'cachedir' to a place that is.",
+        )
     return CasError(f"Could not {doing}: {error.strerror or error}{place}")
 
 

@@ -119,3 +119,12 @@ def test_a_directory_that_cannot_be_written_gets_no_lock(tmp_path: Path) -> None
     assert first is not None
     assert claim_session(str(tmp_path)) is None
     os.close(first)
+
+
+def test_looking_at_a_project_does_not_drive_out_builds(tmp_path: Path) -> None:
+    builds = [session(tmp_path, number) for number in range(3)]
+    for build in builds:
+        (build / "plan").touch()
+    looks = [session(tmp_path, number) for number in range(10, 20)]
+    assert prune_sessions(str(tmp_path), kept=2) == 1 + 8
+    assert sorted(tmp_path.iterdir()) == [*builds[-2:], *looks[-2:]]

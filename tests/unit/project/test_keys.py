@@ -12,6 +12,8 @@ import pytest
 
 from grilse.plugin import keytext
 from grilse.plugin.closure import build_closure, runtime_closure
+from grilse.plugin.node import MappingNode
+from grilse.project.own_key import compute_missing_keys
 from grilse.project.resolved import ResolvedElement
 
 
@@ -114,6 +116,26 @@ def test_without_a_ref_there_is_no_key_here_nor_above(project: Callable[..., Any
     assert b.strict_key is None
     # An element that is built again with every change needs the weak key of all that it is built with
     assert c.weak_key is None
+
+
+def test_a_ref_that_is_found_gives_keys_here_and_above(project: Callable[..., Any]) -> None:
+    files = {
+        "a.bst": "kind: import\nsources:\n- kind: tar\n  url: https://example.org/a.tar\n",
+        "b.bst": "kind: manual\ndepends: [a.bst]\n",
+        "c.bst": "kind: compose\nbuild-depends: [b.bst]\n",
+        "d.bst": "kind: import\nsources:\n- kind: tar\n  url: https://example.org/d.tar\n",
+    }
+    a, b, c, d = project(files).load("a.bst", "b.bst", "c.bst", "d.bst")
+    elements = [a, b, c, d]
+    assert compute_missing_keys(elements, strict=True) == []
+    source = a.element()._grilse.sources[0]
+    source.set_ref("0" * 64, MappingNode.from_plain({}))
+    assert compute_missing_keys(elements, strict=True) == [a, b, c]
+    for element in (a, b, c):
+        assert (element.weak_key, element.strict_key) == expected_keys(element)
+        assert element.cache_key == element.strict_key
+    assert d.strict_key is None
+    assert compute_missing_keys(elements, strict=True) == []
 
 
 @pytest.mark.parametrize(

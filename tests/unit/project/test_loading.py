@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from grilse.plugin.exceptions import PluginError
 from grilse.project.api import LoadSession, find_project
 from grilse.project.files import YamlFiles
 from grilse.project.load_element import LoadElement
@@ -241,3 +243,12 @@ def test_a_second_session_reads_little_yaml(write: Write, open_project: Open) ->
         session.load(["b.bst"])
         session.close()
         assert session.files.parsed == expected
+
+
+def test_a_kind_that_there_is_no_plugin_of_gets_a_near_one_or_advice(project: Callable[..., Any]) -> None:
+    for kind, advice in (("manuel", "Did you mean 'manual'?"), ("nonsense", "'plugins' of project.conf")):
+        with pytest.raises(PluginError) as caught:
+            project({"a.bst": f"kind: {kind}\n"}).load("a.bst")
+        assert caught.value.reason == "plugin-not-found"
+        assert advice in str(caught.value.detail)
+        assert caught.value.where == "a.bst [line 1 column 0]"

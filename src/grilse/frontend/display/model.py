@@ -25,6 +25,7 @@ class Running:
     maximum: int | None = None
     stalled: float | None = None
     steps: list[str] = field(default_factory=list)
+    log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,9 @@ class Model:
                 if event.job in self.running and not event.scheduler:
                     self._step(self.running[event.job], event)
             case events.JobStarted():
-                self.running[event.job] = Running(event.job, event.element, event.key, event.action, event.time)
+                self.running[event.job] = Running(
+                    event.job, event.element, event.key, event.action, event.time, log=event.log
+                )
                 place = self.failing.pop((event.element, event.action), None)
                 if place is not None:
                     self.done[place] = replace(self.done[place], status="retried")

@@ -25,7 +25,7 @@ from ..places import LOG_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 from ..streams import Streams, look_at_streams
 from . import reports
-from .record import Record, find_log, read_events, read_record, take, time_of_day, title_of
+from .record import Record, find_log, look_at_state, read_events, read_record, take, time_of_day, title_of
 from .replay import replay, show_at_once
 from .trace import trace
 
@@ -110,7 +110,8 @@ def _run(parsed: Parsed, command: str, console: Console, streams: Streams) -> in
     data = report(found)
     if parsed.parameters["session"] is None and not streams.json:
         # Which one was chosen is worth knowing, and no part of the result.
-        console.say(f"{found.name}: {' '.join(('grilse', *found.argv))}\n")
+        state = "" if found.state == "ended" else f" ({found.state})"
+        console.say(f"{found.name}: {' '.join(('grilse', *found.argv))}{state}\n")
     _result(console, parsed, streams, data, as_text(data))
     return 0
 
@@ -128,12 +129,14 @@ def sessions(limit: int) -> list[dict[str, Any]]:
                 take(session, event)
         except GrilseError:
             continue
+        look_at_state(session)
         found.append(
             {
                 "session": name,
                 "started": session.started,
                 "seconds": max(0.0, session.ended - session.started),
                 "status": session.status,
+                "state": session.state,
                 "command": list(session.argv),
             }
         )
@@ -162,10 +165,10 @@ def sessions_text(rows: list[dict[str, Any]]) -> str:
         return f"No session is kept in {sessions_directory()}.\n"
     lines = []
     for row in rows:
-        status = "-" if row["status"] is None else str(row["status"])
+        status = row["state"] if row["status"] is None else str(row["status"])
         when = time_of_day(row["started"])
         command = " ".join(["grilse", *row["command"]])
-        lines.append(f"{row['session']: <24} {when}  {row['seconds']: >8.1f}s  {status: >4}  {command}")
+        lines.append(f"{row['session']: <24} {when}  {row['seconds']: >8.1f}s  {status: >7}  {command}")
     return "\n".join(lines) + "\n"
 
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ...platform.files import try_lock
 from ...protocol import events
 from ...protocol.errors import GrilseError
 from ...protocol.events import Event
 from ..display.model import Model
-from ..places import LOG_NAME, session_names, sessions_directory
+from ..places import LOCK_NAME, LOG_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 
 _TITLES = {"fetch": "Fetch", "track": "Track", "pull": "Pull", "push": "Push"}
@@ -33,6 +34,7 @@ class Record:
         argv: command line.
         started, ended: seconds since the epoch.
         status: exit status, or None when the log has no end.
+        running: it has no end since the session still goes on.
     """
 
     name: str
@@ -42,6 +44,12 @@ class Record:
     started: float = 0.0
     ended: float = 0.0
     status: int | None = None
+    running: bool = False
+
+    @property
+    def state(self) -> str:
+        """ "ended", "running", or "killed" for a session that could not say how it ended."""
+        return "ended" if self.status is not None else "running" if self.running else "killed"
 
 
 def find_log(wanted: str | None) -> str:
@@ -125,7 +133,27 @@ def read_record(path: str) -> Record:
         take(record, event)
     if not record.started:
         raise GrilseError(f"{path} is not the log of a session.", reason="not-a-log")
+    look_at_state(record)
     return record
+
+
+def look_at_state(record: Record) -> None:
+    """Find out whether a session whose log has no end still goes on."""
+    record.running = record.status is None and _is_locked(os.path.join(os.path.dirname(record.path), LOCK_NAME))
+
+
+def _is_locked(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    except OSError:
+        # The file system has no locks.
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def take(record: Record, event: Event) -> None:

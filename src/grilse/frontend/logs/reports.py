@@ -14,8 +14,26 @@ Rows = list[dict[str, Any]]
 
 
 def what_ran(record: Record) -> Rows:
-    """Every job: element, action, status, seconds, when it began after the session's start, its log."""
-    return [_job(job, record) for job in record.model.done]
+    """Every job: element, action, status, seconds, when it began after the session's start, its log.
+
+    Jobs that had not ended when the log did come last; they are "running", or "killed" with their session.
+    """
+    return [*(_job(job, record) for job in record.model.done), *_unfinished(record)]
+
+
+def _unfinished(record: Record) -> Rows:
+    return [
+        {
+            "element": job.element,
+            "key": job.key,
+            "action": job.action,
+            "status": record.state,
+            "start": job.started - record.started,
+            "seconds": record.ended - job.started,
+            "log": job.log,
+        }
+        for job in record.model.running.values()
+    ]
 
 
 def what_ran_text(rows: Rows) -> str:
@@ -39,6 +57,8 @@ def what_failed(record: Record) -> Rows:
     # An error of the session as a whole only says that jobs have failed, when some have.
     if error is not None and not (rows and error.domain == "STREAM"):
         rows.append({"cause": error.message, "domain": error.domain, "reason": error.reason, "jobs": []})
+    if record.state == "killed":
+        rows.append({"cause": "The session was killed before it could end", "jobs": _unfinished(record)})
     if record.model.unhandled is not None:
         bug = record.model.unhandled
         rows.append({"cause": f"A bug of grilse: {bug.message}", "domain": None, "reason": "bug", "jobs": []})

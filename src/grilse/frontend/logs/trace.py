@@ -1,88 +1,175 @@
 """A past session as a trace: the JSON of Chrome's Trace Event Format, which Perfetto opens.
 
 Knows the events with a beginning and an end.  Format: "Trace Event Format", Google, complete events (``"ph": "X"``) and
-metadata (``"ph": "M"``), times in microseconds.
+metadata (``"ph": "M"``), times in whole microseconds.  What is in one lane (``tid``) nests: readers take it for calls.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...protocol import events
 from ...protocol.events import Event
 
-# The lanes of the picture: the session's phases, then one for each worker.
+# The lanes of the picture: the session's phases, then one for each worker, then those of phases that do not nest.
 _SESSION_LANE = 0
+_PROCESS = 1
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Something with a beginning and an end, microseconds from the session's beginning."""
+
+    name: str
+    category: str
+    lane: int
+    start: int
+    end: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class _Tracer:
+    """Makes pieces of events."""
+
+    def __init__(self) -> None:
+        self.pieces: list[_Piece] = []
+        self.name = "grilse"
+        self.last = 0
+        self._begin: float | None = None
+        self._spans: dict[int, _Piece] = {}
+        self._jobs: dict[int, _Piece] = {}
+        # The activities that a job has begun and not ended, the innermost last.
+        self._steps: dict[int, list[_Piece]] = {}
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case events.SessionStarted():
+                self.name = " ".join(("grilse", *event.argv))
+                self._begin = event.time
+            case events.SpanStarted():
+                job = self._jobs.get(event.job) if event.job is not None else None
+                lane = job.lane if job is not None else _SESSION_LANE
+                self._spans[event.span] = self._open(event.name, "span", lane, event.time, element=event.element)
+            case events.SpanEnded():
+                self._close(self._spans.pop(event.span, None), event.time)
+            case events.JobStarted():
+                self._jobs[event.job] = self._open(
+                    f"{event.action} {event.element}",
+                    event.action,
+                    event.worker + 1,
+                    event.time,
+                    element=event.element,
+                    key=event.key,
+                    status="unfinished",
+                    log=event.log,
+                    attempt=event.attempt,
+                )
+                self._steps[event.job] = []
+            case events.JobFinished():
+                job = self._jobs.pop(event.job, None)
+                if job is not None:
+                    job.details["status"] = event.status
+                    for step in reversed(self._steps.pop(event.job)):
+                        self._close(step, event.time)
+                    self._close(job, event.time)
+            case events.Text() if not event.scheduler and event.job in self._jobs:
+                self._step(event.job, event)
+            case _:
+                self._now(getattr(event, "time", 0.0))
+
+    def _step(self, number: int, text: events.Text) -> None:
+        steps = self._steps[number]
+        if text.kind == "start":
+            steps.append(self._open(text.text, "step", self._jobs[number].lane, text.time, element=text.element))
+        elif text.kind in ("success", "failure") and any(step.name == text.text for step in steps):
+            # What was begun within it has ended with it, said or not.
+            while (step := steps.pop()).name != text.text:
+                self._close(step, text.time)
+            self._close(step, text.time)
+
+    def _open(self, name: str, category: str, lane: int, time: float, **details: Any) -> _Piece:
+        known = {key: value for key, value in details.items() if value is not None}
+        piece = _Piece(name, category, lane, self._now(time), details=known)
+        self.pieces.append(piece)
+        return piece
+
+    def _close(self, piece: _Piece | None, time: float) -> None:
+        if piece is not None:
+            piece.end = self._now(time)
+
+    def _now(self, time: float) -> int:
+        """Microseconds since the beginning, never earlier than before: clocks are set, processes are not in step."""
+        if self._begin is not None:
+            self.last = max(self.last, round((time - self._begin) * 1e6))
+        return self.last
 
 
 def trace(log: Iterable[Event]) -> dict[str, Any]:
-    """The trace of a session.
+    """The trace of a session; what had not ended when the log did goes to its end.
 
     Args:
         log: its events, in order.
     """
-    found: list[dict[str, Any]] = []
-    spans: dict[int, events.SpanStarted] = {}
-    jobs: dict[int, events.JobStarted] = {}
-    begin, last, name = 0.0, 0.0, "grilse"
+    tracer = _Tracer()
     for event in log:
-        last = max(last, getattr(event, "time", 0.0))
-        match event:
-            case events.SessionStarted():
-                begin, name = event.time, " ".join(("grilse", *event.argv))
-            case events.SpanStarted():
-                spans[event.span] = event
-            case events.SpanEnded():
-                span = spans.pop(event.span, None)
-                if span is not None:
-                    found.append(_span(span, event.time, begin, jobs))
-            case events.JobStarted():
-                jobs[event.job] = event
-            case events.JobFinished():
-                job = jobs.pop(event.job, None)
-                if job is not None:
-                    found.append(_job(job, event.time, begin, event.status))
-    # What had not ended when the log did goes to its end.
-    found += [_span(span, last, begin, jobs) for span in spans.values()]
-    found += [_job(job, last, begin, "unfinished") for job in jobs.values()]
-    lanes = sorted({entry["tid"] for entry in found} | {_SESSION_LANE})
+        tracer.take(event)
+    for piece in tracer.pieces:
+        if piece.end is None:
+            piece.end = tracer.last
+    names = _separate(tracer.pieces)
     return {
         "displayTimeUnit": "ms",
         "traceEvents": [
-            {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": name}},
-            *[_metadata(lane) for lane in lanes],
-            *found,
+            _metadata("process_name", _SESSION_LANE, {"name": tracer.name}),
+            *[_metadata("thread_name", lane, {"name": names[lane]}) for lane in sorted(names)],
+            *[_metadata("thread_sort_index", lane, {"sort_index": lane}) for lane in sorted(names)],
+            *[_entry(piece) for piece in tracer.pieces],
         ],
     }
 
 
-def _metadata(lane: int) -> dict[str, Any]:
-    name = "session" if lane == _SESSION_LANE else f"worker {lane - 1}"
-    return {"ph": "M", "pid": 1, "tid": lane, "name": "thread_name", "args": {"name": name}}
+def _separate(pieces: list[_Piece]) -> dict[int, str]:
+    """Move to lanes of their own what does not nest in its lane; returns the names of all lanes."""
+    names = {_SESSION_LANE: "session"}
+    names |= {piece.lane: f"worker {piece.lane - 1}" for piece in pieces if piece.lane != _SESSION_LANE}
+    further = max(names) + 1
+    # For each lane the ends of what is open, and the lanes that take what does not fit.
+    lanes: dict[int, list[tuple[list[int], int]]] = {lane: [([], lane)] for lane in names}
+    for piece in sorted(pieces, key=lambda piece: (piece.start, -(piece.end or 0))):
+        assert piece.end is not None
+        fitting = next((each for each in lanes[piece.lane] if _fits(piece.start, piece.end, each[0])), None)
+        if fitting is None:
+            fitting = ([], further)
+            names[further] = f"{names[piece.lane]}, beside"
+            lanes[piece.lane].append(fitting)
+            further += 1
+        fitting[0].append(piece.end)
+        piece.lane = fitting[1]
+    return names
 
 
-def _span(span: events.SpanStarted, end: float, begin: float, jobs: dict[int, events.JobStarted]) -> dict[str, Any]:
-    job = jobs.get(span.job) if span.job is not None else None
-    lane = _SESSION_LANE if job is None else job.worker + 1
-    return _entry(span.name, "span", lane, span.time - begin, end - span.time, {"element": span.element})
+def _fits(start: int, end: int, ends: list[int]) -> bool:
+    """Whether something is after, or within, all that is in a lane; forgets what has ended."""
+    while ends and ends[-1] <= start:
+        ends.pop()
+    return not ends or end <= ends[-1]
 
 
-def _job(job: events.JobStarted, end: float, begin: float, status: str) -> dict[str, Any]:
-    details = {"element": job.element, "key": job.key, "status": status, "log": job.log, "attempt": job.attempt}
-    return _entry(f"{job.action} {job.element}", job.action, job.worker + 1, job.time - begin, end - job.time, details)
+def _metadata(name: str, lane: int, details: dict[str, Any]) -> dict[str, Any]:
+    return {"ph": "M", "pid": _PROCESS, "tid": lane, "ts": 0, "name": name, "args": details}
 
 
-def _entry(
-    name: str, category: str, lane: int, start: float, seconds: float, details: dict[str, Any]
-) -> dict[str, Any]:
+def _entry(piece: _Piece) -> dict[str, Any]:
     return {
         "ph": "X",
-        "pid": 1,
-        "tid": lane,
-        "name": name,
-        "cat": category,
-        "ts": round(start * 1e6),
-        "dur": max(0, round(seconds * 1e6)),
-        "args": {key: value for key, value in details.items() if value is not None},
+        "pid": _PROCESS,
+        "tid": piece.lane,
+        "name": piece.name,
+        "cat": piece.category,
+        "ts": piece.start,
+        "dur": (piece.end or 0) - piece.start,
+        "args": piece.details,
     }
