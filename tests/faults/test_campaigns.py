@@ -11,11 +11,12 @@ import pytest
 
 from grilse.sandbox.means import find_means
 
+from ..remote.servers import find_casd
 from .surroundings import REPOSITORY, CampaignFailed, base_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-CANCELS, KILLS, STORES = 8, 4, 9
+CANCELS, KILLS, STORES, FAULTS = 8, 4, 9, 8
 # Seconds
 CAMPAIGN_LIMIT = 380
 ELEMENTS = 50
@@ -46,6 +47,13 @@ def run_campaign(name: str, directory: Path, *words: str) -> str:
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
+
+
+@pytest.mark.remote
+def test_faults_between_a_session_and_its_cache_server_spoil_nothing(tmp_path: Path) -> None:
+    if find_casd() is None:
+        pytest.skip("buildbox-casd is not installed (GRILSE_ORACLE or GRILSE_CASD leads to it)")
+    assert f"{FAULTS} runs" in run_campaign("remote", tmp_path, "--sample", str(FAULTS))
 
 
 def test_sessions_that_are_interrupted_stop_and_leave_nothing(tmp_path: Path, base: Path) -> None:

@@ -67,11 +67,11 @@ def pull_artifact(
     if digest is not None:
 
         def fetch(connection: Connection) -> Sequence[Digest]:
-            return _fetch(connection, cache.store, digest, buildtrees, exchange)
+            return _fetch(connection, cache.store, digest, key, buildtrees, exchange)
 
         remote = each_storage(exchange, trouble, fetch, f"Pulling data for artifact {shown}", unknown)
         if remote is not None:
-            artifact = _read(cache.store, digest)
+            artifact = _read(cache.store, digest, key)
             cache.store.settle(artifact.blobs(), _wanted_trees(artifact, buildtrees))
             _keep(cache, project, element, key, artifact)
             exchange.say("info", f"Pulled artifact {shown} <- {remote.url}")
@@ -111,20 +111,20 @@ def fetch_record(exchange: Exchange, store: Store, project: str, element: str, k
             return transfer.fetch_blobs(connection, store, [digest])
 
         if each_storage(exchange, trouble, fetch, f"Reading artifact {shown}", unknown) is not None:
-            return _read(store, digest)
+            return _read(store, digest, key)
     if trouble.errors:
         raise ArtifactError(f"Failed to look up artifact {shown}", detail=trouble.detail, temporary=True)
     return None
 
 
 def _fetch(
-    connection: Connection, store: Store, digest: Digest, buildtrees: bool, exchange: Exchange
+    connection: Connection, store: Store, digest: Digest, key: str, buildtrees: bool, exchange: Exchange
 ) -> Sequence[Digest]:
     """Fetch an artifact's record and content; returns what the remote lacks."""
     missing = transfer.fetch_blobs(connection, store, [digest])
     if missing:
         return missing
-    artifact = _read(store, digest)
+    artifact = _read(store, digest, key)
     files, missing = transfer.fetch_directories(connection, store, _wanted_trees(artifact, buildtrees))
     return missing or transfer.fetch_blobs(connection, store, [*artifact.blobs(), *files], exchange.report)
 
@@ -133,13 +133,16 @@ def _wanted_trees(artifact: Artifact, buildtrees: bool) -> list[Digest]:
     return artifact.trees() if buildtrees else [artifact.files] if artifact.files is not None else []
 
 
-def _read(store: Store, digest: Digest) -> Artifact:
+def _read(store: Store, digest: Digest, key: str) -> Artifact:
+    """The record that an index has named for a key; an index may be wrong."""
     try:
         artifact = decode_artifact(store.read(digest))
     except MessageError as error:
         raise RemoteError(f"Blob {digest.hash} is not the record of an artifact: {error}") from error
     if artifact.version != _VERSION:
         raise RemoteError(f"The artifact's record {digest.hash} is of version {artifact.version}, not {_VERSION}")
+    if key not in (artifact.strong_key, artifact.weak_key, artifact.strict_key):
+        raise RemoteError(f"The record {digest.hash} is of another artifact, {artifact.strong_key}, than {key}")
     return artifact
 
 

@@ -24,8 +24,12 @@ from grilse.remote.library import grpc
 
 # How long a request may take that moves next to no data, its retries included.
 REQUEST_SECONDS = 60.0
-# Time that is added for data: a remote that is slower than this counts as silent.
+# A stream that is slower than this counts as silent.
 SLOWEST_BYTES_PER_SECOND = 2048
+# A request with much data gets time for that as well: so many times what the last ones of at least so many bytes took.
+# Before there was one it gets none: a remote that never answers is to be found out within the time for a request.
+_SLACK = 8
+_TELLING_BYTES = 32 << 10
 RETRIES = 4
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 15.0
@@ -74,6 +78,8 @@ class Connection:
         self._era = 0
         self._closed = False
         self._tool: Metadata = (("build.bazel.remote.execution.v2.requestmetadata-bin", _tool_details(session)),)
+        # Bytes per second of the last request with much data, or 0.
+        self._pace = 0.0
         # What others remember of this remote: its capabilities, the size of batches that suits it.
         self.memory: dict[str, Any] = {}
 
@@ -117,13 +123,14 @@ class Connection:
         """
         self._breaker.check()
         era = self._era
-        deadline = time.monotonic() + (seconds or self.patience) + size / SLOWEST_BYTES_PER_SECOND
+        deadline = time.monotonic() + (seconds or self.patience) + self._time_for(size)
         left = self._retries if retries is None else retries
         pause = self._first_pause
         renewed = False
         while True:
             remaining = max(deadline - time.monotonic(), 0.01)
             attempt = remaining if left == 0 else max(remaining / 2, min(remaining, _SHORTEST_ATTEMPT_SECONDS))
+            began = time.monotonic()
             try:
                 answer = send(attempt, self.metadata())
             except grpc.RpcError as error:
@@ -134,6 +141,8 @@ class Connection:
                 # The library's way of saying that the channel was closed meanwhile.
                 code, words = "CANCELLED", str(error)
             else:
+                if size >= _TELLING_BYTES:
+                    self._pace = size / max(time.monotonic() - began, 1e-3)
                 self._breaker.answered()
                 return answer
             if code == "UNAUTHENTICATED" and not renewed and self._token.forget():
@@ -142,6 +151,8 @@ class Connection:
             if era != self._era:
                 raise CallFailed(what, self.url, "CANCELLED", "")
             if code in SILENT_CODES and left > 0:
+                # Another thread or process may have found out meanwhile that there is no use in it.
+                self._breaker.check()
                 wait = min(pause * random.uniform(0.75, 1.25), LONGEST_RETRY_SECONDS)
                 if time.monotonic() + wait < deadline:
                     left -= 1
@@ -152,9 +163,19 @@ class Connection:
                     raise CallFailed(what, self.url, "CANCELLED", "")
             raise self.failure(what, code, words)
 
+    @property
+    def paced(self) -> bool:
+        """Whether it is known how fast the remote is, so that large requests get the time that they need."""
+        return self._pace > 0
+
+    def _time_for(self, size: int) -> float:
+        """Seconds that a request gets for its data."""
+        return min(size * _SLACK / self._pace, size / SLOWEST_BYTES_PER_SECOND) if self._pace else 0.0
+
     def failure(self, what: str, code: str, words: str) -> CallFailed:
         """The error for a request that failed for good; the breaker hears of it."""
         if code in SILENT_CODES:
+            self._pace = 0.0
             self._breaker.failed(f"{what}: {code}" + (f" ({words})" if words else ""))
         elif code != "CANCELLED":
             self._breaker.answered()

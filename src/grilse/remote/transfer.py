@@ -23,9 +23,10 @@ from grilse.storage.store import Store
 # Requests under way at the same time; more do not help once Python is the bottleneck, fewer are slow far away.
 WIDTH = 6
 PROGRESS_SECONDS = 0.2
-# Batches start small, so that a slow remote is found out soon, and grow while it is fast.
-_FIRST_BATCH_BYTES = 256 << 10
-_SMALLEST_BATCH_BYTES = 64 << 10
+# Batches start small, so that the first arrives in time from a remote that is slow, and grow while it is fast.
+_FIRST_BATCH_BYTES = 64 << 10
+# Likewise for digests that a remote is asked for.
+_FIRST_DIGESTS = 1000
 _FAST_SECONDS = 0.5
 _SLOW_SECONDS = 5.0
 _LARGEST_BATCH_BLOBS = 4000
@@ -100,7 +101,7 @@ class _Transfer:
             return self._large.popleft() if self._large and not self._stopped else None
 
     def take_batch(self) -> list[Digest]:
-        size = min(self.connection.memory.get("batch", _FIRST_BATCH_BYTES), self._limit)
+        size = min(self._batch_bytes(), self._limit)
         batch: list[Digest] = []
         with self._lock:
             while self._small and not self._stopped and len(batch) < _LARGEST_BATCH_BLOBS:
@@ -110,12 +111,20 @@ class _Transfer:
                 batch.append(self._small.popleft())
         return batch
 
+    def _batch_bytes(self) -> int:
+        """How large the next batch should be; small again once the remote has not answered."""
+        return (
+            int(self.connection.memory.get("batch", _FIRST_BATCH_BYTES))
+            if self.connection.paced
+            else _FIRST_BATCH_BYTES
+        )
+
     def took(self, seconds: float, full: bool) -> None:
         """A batch took this long; full ones teach how large the next should be."""
         memory = self.connection.memory
-        size = memory.get("batch", _FIRST_BATCH_BYTES)
+        size = self._batch_bytes()
         if seconds > _SLOW_SECONDS:
-            memory["batch"] = max(size // 2, _SMALLEST_BATCH_BYTES)
+            memory["batch"] = max(size // 2, _FIRST_BATCH_BYTES)
         elif seconds < _FAST_SECONDS and full:
             memory["batch"] = min(size * 2, self._limit)
 
@@ -265,6 +274,9 @@ def _fetch_tree_at_once(connection: Connection, store: Store, root: Digest) -> N
     except CallFailed as error:
         if error.code == "CANCELLED":
             raise
+        if error.code == "DEADLINE_EXCEEDED":
+            # Asking once more would take as long again.
+            raise connection.failure("GetTree", error.code, error.words) from error
         if error.code == "UNIMPLEMENTED":
             connection.memory["no-tree"] = True
         # Whatever else is wrong, asking level by level finds out, with retries where they are right.
@@ -339,8 +351,11 @@ def find_lacking(connection: Connection, digests: Sequence[Digest]) -> list[Dige
         CallFailed, RemoteSilent: the remote does not say.
     """
     found: list[Digest] = []
-    for start in range(0, len(digests), cas.DIGESTS_PER_REQUEST):
-        found += cas.find_missing(connection, digests[start : start + cas.DIGESTS_PER_REQUEST])
+    start = 0
+    while start < len(digests):
+        end = start + (cas.DIGESTS_PER_REQUEST if connection.paced else _FIRST_DIGESTS)
+        found += cas.find_missing(connection, digests[start:end])
+        start = end
     return found
 
 

@@ -111,6 +111,19 @@ def test_an_artifact_comes_back_under_all_its_keys(exchange: Exchange, here: Sto
     assert told.of("warn") == []
 
 
+def test_an_index_that_names_another_artifact_is_not_believed(
+    remote: FakeRemote, exchange: Exchange, here: Store, there: Store, told: Told
+) -> None:
+    push_artifact(exchange, ArtifactCache(here), "p", "e.bst", build(here))
+    other = "d" * 64
+    for (kind, uri), digest in list(remote.assets.items()):
+        remote.assets[kind, uri.replace(STRONG, other)] = digest
+    cache = ArtifactCache(there)
+    assert pull_artifact(exchange, cache, "p", "e.bst", other) is None
+    assert cache.lookup("p", "e.bst", other) is None
+    assert f"is of another artifact, {STRONG}" in told.of("warn")[-1]
+
+
 def test_names_and_references_are_those_of_buildstream(exchange: Exchange, here: Store, remote: FakeRemote) -> None:
     push_artifact(exchange, ArtifactCache(here), "project", "dir/element.bst", build(here))
     assert {name for _, name in remote.assets} == {

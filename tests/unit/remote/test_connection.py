@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -88,6 +89,72 @@ def test_a_remote_that_never_answers_costs_its_deadline_once(remote: FakeRemote,
     assert time.monotonic() - began < 0.5
     assert len(notices) == 1
     assert "does not answer: FetchBlob: DEADLINE_EXCEEDED" in notices[0]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["from the start", "after it was fast"])
+def test_a_silent_remote_gets_no_time_for_data(
+    remote: FakeRemote, connect: Connect, store: Store, before: bool
+) -> None:
+    connection = connect(request_timeout=1)
+    if before:
+        for _ in range(20):
+            data = os.urandom(200_000)
+            cas.update_batch(connection, [(digest_bytes(data), data)])
+    remote.hanging.add("BatchUpdateBlobs")
+    data = os.urandom(3 << 20)
+    began = time.monotonic()
+    with pytest.raises(CallFailed, match="DEADLINE_EXCEEDED"):
+        cas.update_batch(connection, [(digest_bytes(data), data)])
+    # In twenty minutes a remote that is just not too slow would have taken it.
+    assert time.monotonic() - began < 10
+
+
+def test_a_slow_remote_gets_time_for_data_once_it_is_known_to_answer(connect: Connect) -> None:
+    connection = connect(request_timeout=2, retry_limit=0)
+    given: list[float] = []
+
+    def send(timeout: float, metadata: object) -> None:
+        given.append(timeout)
+        time.sleep(0.1)
+
+    for size in (64 << 10, 1 << 20, 100):
+        connection.call("Send", send, size=size)
+    first, large, small = given
+    assert first <= 2
+    # So much would take 1.6 seconds.
+    assert 6 < large < 20
+    assert small < 2.1
+
+
+def test_a_tree_that_never_comes_costs_its_deadline_once(remote: FakeRemote, connect: Connect, store: Store) -> None:
+    remote.hanging |= {"GetTree", "BatchReadBlobs"}
+    notices: list[str] = []
+    connection = connect(request_timeout=1, notices=notices)
+    cas.capabilities(connection)
+    began = time.monotonic()
+    with pytest.raises(CallFailed, match="GetTree failed with status DEADLINE_EXCEEDED"):
+        transfer.fetch_trees(connection, store, SOME)
+    assert time.monotonic() - began < 1.9
+    assert len(notices) == 1
+    assert remote.calls["BatchReadBlobs"] == 0
+
+
+def test_nobody_tries_again_once_somebody_has_found_a_remote_silent(
+    remote: FakeRemote, connect: Connect, tmp_path: Path
+) -> None:
+    remote.failures["FindMissingBlobs"] = deque(["UNAVAILABLE"] * 9)
+    directory = str(tmp_path / "state")
+    patient = connect(retry_limit=5, directory=directory)
+
+    def send(timeout: float, metadata: object) -> None:
+        # Meanwhile another process gives up.
+        with pytest.raises(CallFailed):
+            cas.find_missing(connect(retry_limit=0, directory=directory), SOME)
+        raise CallFailed("Send", remote.url, "UNAVAILABLE", "")
+
+    with pytest.raises(RemoteSilent):
+        patient.call("Send", send)
+    assert remote.calls["FindMissingBlobs"] == 1
 
 
 def test_the_other_processes_of_a_session_need_not_find_out_themselves(
