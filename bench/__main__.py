@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 from . import rows
 from .buildstream import RELEASE, NoBuildStream, ensure_buildstream
-from .measure import RunFailed, Tool
+from .measure import RunFailed, Tool, adopt_orphans
 from .remote import remote
 from .sandbox import sandbox
 
@@ -35,7 +36,13 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--build", default="1000", help="sizes for build, in elements (default: 1000)")
     found.add_argument("--cancel", type=int, default=1000, help="size of the build that is cancelled")
     found.add_argument("--project", type=Path, action="append", default=[], help="also show this project; repeatable")
-    found.add_argument("--targets", type=Path, help="file with the elements to show of --project, one a line")
+    found.add_argument(
+        "--targets",
+        type=Path,
+        action="append",
+        default=[],
+        help="file with the elements to show, one a line; one for each --project, in the same order",
+    )
     found.add_argument("--bst", type=Path, help="program to measure beside (default: BuildStream from PyPI, in .cache)")
     found.add_argument("--alone", action="store_true", help="measure grilse only")
     found.add_argument("--grilse", nargs="+", help="command to measure (default: that of this Python)")
@@ -70,8 +77,8 @@ def measure(bench: rows.Bench, words: argparse.Namespace) -> list[rows.Row]:
     if "show" in wanted:
         for size in sizes(words.show):
             found += rows.show(bench, size)
-        for project in words.project:
-            targets = words.targets.read_text().split() if words.targets else []
+        for project, file in zip_longest(words.project, words.targets[: len(words.project)]):
+            targets = file.read_text().split() if file is not None else []
             found += rows.show_project(bench, project.name, project, targets)
     if "build" in wanted:
         for size in sizes(words.build):
@@ -124,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"[{time.monotonic() - start:6.1f} s] {text}", file=sys.stderr, flush=True)
 
     tools = tools_of(words, say)
+    adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="grilse-bench-") as folder:
         try:
             found = measure(rows.Bench(tools, words.runs, Path(folder), say), words)
