@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol import events
 from .heading import heading
 

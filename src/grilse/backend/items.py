@@ -5,7 +5,7 @@ Knows what is to be done with it in this session, nothing of how.
 
 from __future__ import annotations
 
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol.message import Failure
 from .states import States
 

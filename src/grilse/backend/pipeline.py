@@ -15,7 +15,7 @@ from ..plugin.surroundings import undisturbed
 from ..project.api import open_session, without_collector
 from ..project.planning import Planner
 from ..project.recall import RecalledElement
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..project.selection import leave_out, select
 from ..project.snapshot import Said
 from ..project.targets import Targets, classify_targets, default_targets

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ..project.record import element_record
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol.jobs import JobSpec
 from ..protocol.records import ElementBody, ElementRecord, PlanHeader, PlanWriter, ProjectRecord, Ref
 from .history import PLAN_NAME

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

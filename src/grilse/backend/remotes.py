@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..project.remotes import cache_config_from_node, execution_from_node, remote_from_string
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol.requests import Remotes
 from ..remote.config import (
     CacheConfig,

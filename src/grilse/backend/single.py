@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol import events
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.jobs import JobActivity, JobLaunch, JobResult

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..protocol.jobs import JobResult, JobSpec
 from ..protocol.message import Failure
 from .items import Item, worker_died

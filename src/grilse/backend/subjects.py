@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..plugin.globs import matcher
 from ..plugin.node import FileInfo
-from ..project.resolve import ResolvedElement
+from ..project.resolved import ResolvedElement
 from ..project.yaml_reader import read_yaml
 from ..protocol.errors import ErrorDomain, GrilseError, StreamError
 from ..protocol.records import DependencyRecord, ElementBody, ElementRecord, PluginRecord, ProjectRecord, Ref

@@ -277,7 +277,8 @@ class Source(Plugin):
         """The directory in which sources of this kind keep what they download; it exists."""
         state = self._grilse
         directory = os.path.join(state.host.source_directory, state.kind)
-        os.makedirs(directory, exist_ok=True)
+        if not os.path.isdir(directory):  # asked for often, and `makedirs` would ask thrice
+            os.makedirs(directory, exist_ok=True)
         return directory
 
     def translate_url(

@@ -15,19 +15,21 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..protocol.errors import LoadError, LoadErrorReason
 from ..protocol.requests import Invocation
-from .context import LoadContext, LoadHost
 from .files import YamlFiles
 from .inputs import Inputs
-from .load_element import LoadElement
-from .project import PROJECT_FILE, Project
-from .sorting import sort_elements
+from .names import PROJECT_FILE
 from .user_config import UserConfig, likely_cachedir, load_user_config
 from .workspaces import PROJECT_FILE as WORKSPACE_FILE
 from .workspaces import Workspaces, load_workspace_project, load_workspaces
+
+if TYPE_CHECKING:
+    from .context import LoadContext, LoadHost
+    from .load_element import LoadElement
+    from .project import Project
 
 # Below the cache directory; BuildStream does not look there.
 PARSED_CACHE: Final = os.path.join("grilse", "parsed")
@@ -96,6 +98,9 @@ class LoadSession:
         """
         if self._context is not None:
             return self._context.toplevel
+        from .context import LoadContext
+        from .project import Project
+
         workspaces = self.find_project()
         context = LoadContext(self.config, self.files, host, self._environment, self._warn)
         with without_collector(), bounded_depth():
@@ -125,6 +130,8 @@ class LoadSession:
         Raises:
             LoadError: whatever is wrong with any of them.
         """
+        from .sorting import sort_elements
+
         loader = self.project.loader
         with without_collector(), bounded_depth():
             elements: list[LoadElement] = []

@@ -22,6 +22,8 @@ import msgspec
 from ..storage.statcache import settled
 
 _MISSING: Final = -1
+# Levels of directories beyond which `_RealPaths` does not go down one by one.
+_MAX_LEVELS: Final = 100
 
 
 class FileInput(msgspec.Struct, frozen=True, array_like=True):
@@ -160,15 +162,37 @@ def unchanged(record: InputRecord, digest_of: Callable[[str], bytes | None]) -> 
                 return False
         elif digest_of(file.path) != file.digest:
             return False
-    return all(map(_folder_unchanged, record.folders))
+    real = _RealPaths()
+    return all(_folder_unchanged(folder, real) for folder in record.folders)
 
 
 def _same_times(file: FileInput, status: os.stat_result) -> bool:
     return file.mtime == status.st_mtime_ns and file.ctime == status.st_ctime_ns and file.inode == status.st_ino
 
 
-def _folder_unchanged(folder: FolderInput) -> bool:
-    if os.path.realpath(folder.path) != folder.real:
+class _RealPaths:
+    """Finds out where directories really are, each once: they have most of their parents in common."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def find(self, path: str) -> str:
+        """What `os.path.realpath` gives."""
+        found = self._known.get(path)
+        if found is None:
+            parent, name = os.path.split(path)
+            if not os.path.isabs(path) or name in ("", os.curdir, os.pardir) or path.count(os.path.sep) > _MAX_LEVELS:
+                found = os.path.realpath(path)
+            else:
+                found = os.path.join(self.find(parent), name)
+                if os.path.islink(found):
+                    found = os.path.realpath(found)
+            self._known[path] = found
+        return found
+
+
+def _folder_unchanged(folder: FolderInput, real: _RealPaths) -> bool:
+    if real.find(folder.path) != folder.real:
         return False
     try:
         for name, kind in folder.kinds.items():

@@ -11,6 +11,9 @@ from typing import Final
 from ..plugin.node import Node
 from ..protocol.errors import LoadError, LoadErrorReason
 
+# The file that makes a directory a project.
+PROJECT_FILE: Final = "project.conf"
+
 _SYMBOL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYMBOL_WITH_DASHES: Final = re.compile(r"[A-Za-z_-][A-Za-z0-9_-]*")
 

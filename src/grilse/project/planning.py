@@ -6,6 +6,8 @@ Must not know commands or jobs.  `Planner` is the host of loading: it knows plug
     planner.open()                                    # the toplevel project
     elements = planner.load(["app.bst"])              # resolved, with everything below them
     planner.close()
+
+What loads and resolves is imported when it is needed: what is recalled needs none of it.
 """
 
 from __future__ import annotations
@@ -21,8 +23,6 @@ from ..plugin.importing import keep_bytecode
 from ..protocol.errors import LoadError, LoadErrorReason
 from .api import bounded_depth
 from .plan_host import PlanHost, Say
-from .plugins import PluginFactories
-from .resolve import Resolver
 from .resolved import ResolvedElement
 from .snapshot import Said, mark_used, read_snapshot, snapshot_path
 
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from ..storage.store import Supplier
     from .api import LoadSession
     from .load_element import LoadElement
+    from .plugins import PluginFactories
     from .project import Project
     from .recall import Recalled
+    from .resolve import Resolver
 
 # Makes sure that the sources of a junction are cached; called with the resolved junction.
 Fetch = Callable[[ResolvedElement], None]
@@ -49,7 +51,6 @@ class Planner:
         note: as of `Resolver`.
 
     Attributes:
-        factories: plugins by project.
         session: as given.
         supplier: supplies the store that sources of junctions are staged from, or None.
     """
@@ -64,7 +65,7 @@ class Planner:
         note: Callable[[str], None] | None = None,
     ) -> None:
         self.session = session
-        self.factories = PluginFactories(self._warn)
+        self._factories: PluginFactories | None = None
         self._say = say
         self._fetch = fetch
         self._remember = remember
@@ -114,9 +115,20 @@ class Planner:
         self._warn_redundant()
 
     @property
+    def factories(self) -> PluginFactories:
+        """Plugins by project."""
+        if self._factories is None:
+            from .plugins import PluginFactories
+
+            self._factories = PluginFactories(self._warn)
+        return self._factories
+
+    @property
     def resolver(self) -> Resolver:
         """Resolves elements."""
         if self._resolver is None:
+            from .resolve import Resolver
+
             project = self.session.project
             strict = self.session.config.is_strict(project.name)
             self._resolver = Resolver(self.host, self.factories.get, strict=strict, note=self._note)

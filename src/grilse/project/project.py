@@ -20,12 +20,10 @@ from .errors import invalid
 from .full_config import FullConfig, read_full_config
 from .junction import Junction
 from .loader import Loader
-from .names import check_symbol
+from .names import PROJECT_FILE, check_symbol
 from .options import OptionPool
 from .passes import PassConfig, run_pass
 from .refs import ProjectRefs, load_refs
-
-PROJECT_FILE: Final = "project.conf"
 
 # The version of BuildStream whose format this is.
 FORMAT_VERSION: Final = (2, 8)

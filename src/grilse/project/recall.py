@@ -19,7 +19,7 @@ from ..protocol.records import ElementBody, PluginRecord, Ref, SourceRecord
 from .files import content_digest_of
 from .inputs import TreeInput, unchanged
 from .load_element import BUILD, RUNTIME
-from .remember import key_digest, traits
+from .recognition import key_digest, traits
 from .snapshot import WHOLE, ElementEntry, Said, Snapshot
 
 if TYPE_CHECKING:

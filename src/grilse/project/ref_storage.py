@@ -19,7 +19,7 @@ from .yaml_writer import round_trip_yaml
 if TYPE_CHECKING:
     from ..plugin.source import Source
     from .project import Project
-    from .resolve import ResolvedElement
+    from .resolved import ResolvedElement
 
 # Width beyond which the writer breaks no lines.
 _WIDTH = 1_000_000

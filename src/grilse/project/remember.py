@@ -6,18 +6,17 @@ kept at all.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ..plugin import keytext
 from ..plugin.importing import ROOT
 from ..plugin.plain import is_plain
 from ..protocol.records import PluginRecord, ProjectRecord, Ref
 from .load_element import BUILD, RUNTIME
+from .recognition import key_digest, traits
 from .record import project_ref, source_records
 from .snapshot import (
     WHOLE,
@@ -89,25 +88,6 @@ def remember(
         targets=[places[id(target)] for target in targets],
     )
     write_snapshot(path, index, parts.writer.data)
-
-
-def traits(plugin: type[Plugin]) -> list[list[Any]]:
-    """What a plugin's class says about all that it makes."""
-    found: list[list[Any]] = []
-    for name in sorted(dir(plugin)):
-        if name.startswith("BST_"):
-            value = getattr(plugin, name)
-            found.append([name, value if isinstance(value, str | int | None) else repr(value)])
-    return found
-
-
-def key_digest(key: Any) -> bytes:
-    """A digest of a unique key.
-
-    Raises:
-        TypeError: it is not plain.
-    """
-    return hashlib.blake2b(keytext.encode(key), digest_size=16).digest()
 
 
 class _Plugins:

@@ -24,8 +24,6 @@ from .sections import own_config, own_environment, own_public, own_sandbox, own_
 from .sources import SourceMaker
 from .view import ProjectView
 
-__all__ = ["ResolvedElement", "Resolver"]
-
 if TYPE_CHECKING:
     from ..plugin.factory import LoadedPlugin, PluginFactory
     from ..plugin.host import Host

@@ -255,6 +255,22 @@ def test_a_change_that_shows_in_nothing_but_the_change_time_is_noticed(small: Sm
     assert small.recall() is None
 
 
+def test_a_directory_that_became_a_link_is_noticed(small: Small) -> None:
+    learned = small.learn()
+    assert small.recall() == learned
+    # What it holds is the same, its files are the same files.
+    os.rename(small.directory / "files", small.root / "moved")
+    os.symlink(small.root / "moved", small.directory / "files")
+    assert small.recall() is None
+
+
+def test_a_project_whose_parent_became_a_link_is_noticed(small: Small) -> None:
+    small.learn()
+    os.rename(small.directory, small.root / "elsewhere")
+    os.symlink("elsewhere", small.directory)
+    assert small.recall() is None
+
+
 def test_a_file_written_just_before_it_was_read_counts_by_its_content(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...project.resolve import ResolvedElement
+from ...project.resolved import ResolvedElement
 from ...project.workspace_store import WorkspaceStore
 from ...protocol.errors import ErrorDomain, GrilseError
 from ...protocol.requests import Build

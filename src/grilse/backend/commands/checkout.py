@@ -11,7 +11,7 @@ import tempfile
 from typing import Any
 
 from ...plugin.element import normal_name
-from ...project.resolve import ResolvedElement
+from ...project.resolved import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.records import Ref
 from ...protocol.requests import ArtifactCheckout, SourceCheckout

@@ -5,7 +5,7 @@ Knows what must be there before a shell can be staged; nothing of terminals.
 
 from __future__ import annotations
 
-from ...project.resolve import ResolvedElement
+from ...project.resolved import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.jobs import JobLaunch
 from ...protocol.records import Ref

@@ -11,7 +11,7 @@ from typing import Any
 from ...project.own_key import compute_missing_keys
 from ...project.ref_storage import store_ref
 from ...project.refs import PROJECT_REFS
-from ...project.resolve import ResolvedElement
+from ...project.resolved import ResolvedElement
 from ...protocol.errors import StreamError
 from ...protocol.requests import SourceFetch, SourceTrack
 from ..announce import tell_pipeline, tell_resolved

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...project.resolve import ResolvedElement
+from ...project.resolved import ResolvedElement
 from ...project.workspace_store import WorkspaceStore
 from ...project.yaml_writer import write_yaml
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
