@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import IO
 
@@ -42,7 +43,14 @@ class Console:
         port, keys: signals and keys.
     """
 
-    def __init__(self, parsed: Parsed, streams: Streams, session: str | None, log_file: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        parsed: Parsed,
+        streams: Streams,
+        session: str | None,
+        log_file: IO[str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         main = parsed.main
         self.streams = streams
         self.port = SignalPort()
@@ -68,6 +76,7 @@ class Console:
                 quiet=bool(main.get("quiet")),
                 encoding=_encoding(),
                 history=durations_of,
+                clock=clock,
             )
         else:
             self.display = PlainDisplay(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -17,10 +19,13 @@ from grilse.backend.history import claim_session
 from grilse.frontend import places
 from grilse.frontend.app import run
 from grilse.frontend.logs.record import find_log, read_record
+from grilse.frontend.logs.replay import SessionClock, replay
 from grilse.frontend.logs.trace import trace
+from grilse.platform.terminal import SignalPort
 from grilse.protocol import events as e
 from grilse.protocol.errors import GrilseError
 
+from .stage import Stage
 from .streams import NAMES, START, build_session
 
 NEWEST = "20251010-000000-bbb"
@@ -289,3 +294,18 @@ def test_a_session_without_an_end_is_running_or_was_killed(
 
 def test_both_sides_mean_the_same_files() -> None:
     assert (places.LOG_NAME, places.LOCK_NAME) == (history.LOG_NAME, history.LOCK_NAME)
+
+
+def test_a_replay_shows_the_times_of_the_session_whenever_it_is_shown() -> None:
+    stage = Stage()
+    clock = SessionClock(1e6)
+    stage.display._clock = clock
+    console = SimpleNamespace(display=stage.display, port=SignalPort())
+    try:
+        events = list(build_session())
+        cut = next(n for n, event in enumerate(events) if getattr(event, "time", 0.0) > START + 20)
+        assert replay(events[:cut], console, clock) == 0  # type: ignore[arg-type]
+    finally:
+        console.port.close()
+    # Long ago, and yet some seconds after its beginning.
+    assert re.search(r"Build done in (1\d|20)s: 2 built", stage.text), stage.text

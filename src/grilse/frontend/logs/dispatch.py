@@ -6,6 +6,7 @@ Knows which report belongs to which command.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..session_log import EventReader
 from ..streams import Streams, look_at_streams
 from . import reports
 from .record import Record, find_log, look_at_state, read_events, read_record, take, time_of_day, title_of
-from .replay import replay, show_at_once
+from .replay import SessionClock, replay, show_at_once
 from .trace import trace
 
 # Exit status of an orderly error.
@@ -47,11 +48,13 @@ def run_log_command(parsed: Parsed) -> int:
     streams = look_at_streams(parsed.main)
     command = parsed.words[1]
     # A session's lines are shown as they would be without a terminal, unless it is to be shown as it went.
-    live = streams.live and command == "replay" and parsed.parameters["speed"] > 0
+    speed = parsed.parameters["speed"] if command == "replay" else 0.0
+    clock = SessionClock(speed) if speed > 0 else None
     session = _session_of(parsed) if command in ("show", "replay") else None
-    console = Console(parsed, streams._replace(live=live, json=False, events=False), session)
+    streams_now = streams._replace(live=streams.live and clock is not None, json=False, events=False)
+    console = Console(parsed, streams_now, session, clock=clock or time.time)
     try:
-        return _run(parsed, command, console, streams)
+        return _run(parsed, command, console, streams, clock)
     except GrilseError as error:
         record(error, events_file(parsed.main))
         if streams.json:
@@ -85,22 +88,21 @@ def lines_display(console: Console, session: str | None, streams: Streams) -> Pl
     )
 
 
-def _run(parsed: Parsed, command: str, console: Console, streams: Streams) -> int:
+def _run(parsed: Parsed, command: str, console: Console, streams: Streams, clock: SessionClock | None) -> int:
     if command == "list":
         rows = sessions(parsed.parameters["limit"] or DEFAULT_LIMIT)
         _result(console, parsed, streams, rows, sessions_text(rows))
         return 0
     path = find_log(parsed.parameters["session"])
     if command in ("show", "replay"):
-        speed = parsed.parameters.get("speed", 0.0)
         log = read_events(path)
         if streams.json:
             # Whatever is shown goes to standard error.
             _json(console, parsed, 0, [to_builtins(event) for event in log], None)
             return 0
         # The status is about showing, which went well: a script asks for the session's with --output json.
-        if speed > 0:
-            return 130 if replay(log, console, speed) == 130 else 0
+        if clock is not None:
+            return 130 if replay(log, console, clock) == 130 else 0
         show_at_once(log, lines_display(console, _session_of(parsed), streams))
         return 0
     if command == "trace":

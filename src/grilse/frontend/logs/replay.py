@@ -33,19 +33,40 @@ def show_at_once(log: Iterable[Event], display: PlainDisplay) -> None:
     display.finish(status)
 
 
-def replay(log: Iterable[Event], console: Console, speed: float) -> int:
-    """Show events at the times that they had, `speed` times faster; returns the session's exit status.
+class SessionClock:
+    """The time of day in a session that is shown again: it passes `speed` times as fast, as far as the next event."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        # What time it was when, by the system's clock, and how late it may become.
+        self._then = self._limit = 0.0
+        self._since = time.monotonic()
+
+    def __call__(self) -> float:
+        """Seconds since the epoch."""
+        return min(self._limit, self._then + (time.monotonic() - self._since) * self.speed)
+
+    def run_until(self, limit: float) -> float:
+        """Let time pass until then; returns how many seconds that takes."""
+        self._then, self._limit, self._since = self._limit or limit, limit, time.monotonic()
+        return (limit - self._then) / self.speed
+
+
+def replay(log: Iterable[Event], console: Console, clock: SessionClock) -> int:
+    """Show events at the times that they had, by a clock; returns the session's exit status.
 
     Ends early, with status 130, when it is interrupted.
     """
     status = 0
-    clock: float | None = None
+    last: float | None = None
     for event in log:
-        when = getattr(event, "time", 0.0) or clock or 0.0
-        if clock is not None and when - clock > _TOGETHER and not _pass((when - clock) / speed, console):
-            console.display.pause()
-            return 130
-        clock = max(clock or when, when)
+        when = getattr(event, "time", 0.0) or last or 0.0
+        if last is None or when - last > _TOGETHER:
+            seconds = clock.run_until(when)
+            if last is not None and not _pass(seconds, console):
+                console.display.pause()
+                return 130
+            last = when
         if isinstance(event, events.Result):
             status = event.status
         console.display.show([event])
