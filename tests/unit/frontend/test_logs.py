@@ -50,6 +50,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines = [msgspec.json.encode(event) + b"\n" for event in events]
         (root / name / "events.jsonl").write_bytes(b"".join(lines))
     (root / "20260101-000000-empty").mkdir()
+    (root / "20251009-085320-abc123" / "plan").touch()
     return root
 
 
@@ -293,7 +294,37 @@ def test_a_session_without_an_end_is_running_or_was_killed(
 
 
 def test_both_sides_mean_the_same_files() -> None:
-    assert (places.LOG_NAME, places.LOCK_NAME) == (history.LOG_NAME, history.LOCK_NAME)
+    names = (places.LOG_NAME, places.LOCK_NAME, places.PLAN_NAME)
+    assert names == (history.LOG_NAME, history.LOCK_NAME, history.PLAN_NAME)
+
+
+def test_a_build_that_ended_before_it_had_jobs_is_not_what_reports_are_about(
+    sessions: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    later = e.SessionStarted(
+        time=START + 900, session="20251009-090000-def456", log=None, argv=("build", "tpyo.bst"), program="1"
+    )
+    (sessions / later.session).mkdir()
+    (sessions / later.session / "events.jsonl").write_bytes(msgspec.json.encode(later) + b"\n")
+    assert "build lib/zlib.bst" in log(capfd, "trace")
+    # By its name it can be had all the same.
+    assert log(capfd, "what-ran", later.session) == "No job ran.\n"
+
+
+def test_what_is_no_log_is_refused_by_every_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"\xff\xfe nothing\n")
+    for words in (["show"], ["replay"], ["replay", "--speed", "0"], ["what-ran"], ["what-failed"], ["trace"]):
+        assert run(["log", *words, str(other)], None) == 255
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert "is not the log of a session" in err
+
+
+@pytest.mark.parametrize("limit", ["0", "-3"])
+def test_a_list_of_no_sessions_is_refused(sessions: Path, capfd: pytest.CaptureFixture[str], limit: str) -> None:
+    assert run(["log", "list", "--limit", limit], None) == 255
+    assert "--limit" in capfd.readouterr().err
 
 
 def test_a_replay_shows_the_times_of_the_session_whenever_it_is_shown() -> None:

@@ -90,7 +90,10 @@ def lines_display(console: Console, session: str | None, streams: Streams) -> Pl
 
 def _run(parsed: Parsed, command: str, console: Console, streams: Streams, clock: SessionClock | None) -> int:
     if command == "list":
-        rows = sessions(parsed.parameters["limit"] or DEFAULT_LIMIT)
+        limit = parsed.parameters["limit"]
+        if limit is not None and limit < 1:
+            raise GrilseError(f"--limit is how many sessions are shown: {limit} is none.", reason="bad-limit")
+        rows = sessions(limit or DEFAULT_LIMIT)
         _result(console, parsed, streams, rows, sessions_text(rows))
         return 0
     path = find_log(parsed.parameters["session"])

@@ -15,7 +15,7 @@ from ...protocol import events
 from ...protocol.errors import GrilseError
 from ...protocol.events import Event
 from ..display.model import Model
-from ..places import LOCK_NAME, LOG_NAME, session_names, sessions_directory
+from ..places import LOCK_NAME, LOG_NAME, PLAN_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 
 _TITLES = {"fetch": "Fetch", "track": "Track", "pull": "Pull", "push": "Push"}
@@ -87,6 +87,9 @@ def find_log(wanted: str | None) -> str:
 
 def _newest(names: list[str]) -> list[str]:
     for name in names[:_LOOKED_AT]:
+        if not os.path.exists(os.path.join(sessions_directory(), name, PLAN_NAME)):
+            # It ended before it had anything to do.
+            continue
         try:
             with open(os.path.join(sessions_directory(), name, LOG_NAME), "rb") as file:
                 first = EventReader().decode(file.readline())
@@ -113,12 +116,21 @@ def read_events(path: str) -> Iterator[Event]:
     """The events of a log; a last line that is still being written is left out.
 
     Raises:
-        GrilseError: it cannot be read.
+        GrilseError: it cannot be read, or is no log.
     """
+    empty = True
     try:
-        yield from EventReader().range(path, 0)
+        for event in EventReader().range(path, 0):
+            empty = False
+            yield event
     except OSError as error:
         raise GrilseError(f"The log {path} cannot be read: {error.strerror}", reason="unreadable-log") from error
+    if empty:
+        raise _not_a_log(path)
+
+
+def _not_a_log(path: str) -> GrilseError:
+    return GrilseError(f"{path} is not the log of a session.", reason="not-a-log")
 
 
 def read_record(path: str) -> Record:
@@ -132,7 +144,7 @@ def read_record(path: str) -> Record:
     for event in read_events(path):
         take(record, event)
     if not record.started:
-        raise GrilseError(f"{path} is not the log of a session.", reason="not-a-log")
+        raise _not_a_log(path)
     look_at_state(record)
     return record
 
