@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..protocol.errors import GrilseError
 from ..protocol.init_values import check_element_path, check_name, check_version
 from ..protocol.requests import Init
+from .streams import STDIN
+
+if TYPE_CHECKING:
+    from ..platform.terminal import SignalPort
 
 
 def init_action(parameters: dict[str, Any], directory_option: str | None, *, interactive: bool) -> Init:
@@ -63,21 +67,35 @@ _PATH_TEXT = "The directory of the .bst files. Elements are called by their path
 
 
 def _ask(version: str, elements: str) -> tuple[str, str, str]:
-    return (
-        _question("Project name", _NAME_TEXT, None, check_name),
-        _question("Minimum version", _VERSION_TEXT, version, check_version),
-        _question("Element path", _PATH_TEXT, elements, check_element_path),
-    )
+    from ..platform.terminal import SignalPort
+
+    port = SignalPort()
+    try:
+        return (
+            _question(port, "Project name", _NAME_TEXT, "", check_name),
+            _question(port, "Minimum version", _VERSION_TEXT, version, check_version),
+            _question(port, "Element path", _PATH_TEXT, elements, check_element_path),
+        )
+    finally:
+        port.close()
 
 
-def _question(label: str, text: str, default: str | None, check: Callable[[str], None]) -> str:
-    def checked(value: str) -> str:
-        try:
-            check(value)
-        except GrilseError as error:
-            raise click.UsageError(". ".join(filter(None, (str(error), error.detail)))) from None
-        return value
+def _question(port: SignalPort, label: str, text: str, default: str, check: Callable[[str], None]) -> str:
+    """Ask until the answer makes sense; nothing typed means the default."""
+    from ..platform.terminal import read_line
 
     click.echo("\n" + textwrap.fill(text, 76, initial_indent="  ", subsequent_indent="  ") + "\n", err=True)
-    answer: str = click.prompt(label, default=default, value_proc=checked, err=True)
-    return answer
+    while True:
+        click.echo(f"{label} [{default}]: " if default else f"{label}: ", nl=False, err=True)
+        typed = read_line(STDIN, port)
+        if typed is None:
+            raise click.Abort
+        answer = typed.strip() or default
+        if not answer:
+            continue
+        try:
+            check(answer)
+        except GrilseError as error:
+            click.echo("Error: " + ". ".join(filter(None, (str(error), error.detail))), err=True)
+            continue
+        return answer

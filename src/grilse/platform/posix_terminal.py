@@ -112,6 +112,33 @@ def _nothing(number: int, frame: FrameType | None) -> None:
     pass
 
 
+def read_line(descriptor: int, port: SignalPort) -> str | None:
+    """A line that somebody types, without its end; None when there will be none, or somebody wants an end of it.
+
+    ``input()`` would miss an interrupt that comes just before it begins to wait: the port holds it.
+    """
+    from multiprocessing.connection import wait
+
+    typed = b""
+    while not typed.endswith(b"\n"):
+        # No limit: somebody thinks.
+        if port.fileno() in wait([descriptor, port.fileno()]):
+            words = port.take()
+            if {"interrupt", "terminate", "hangup", "abandon"} & set(words):
+                return None
+            if "suspend" in words:
+                port.stop_self()
+            continue
+        try:
+            data = os.read(descriptor, 4096)
+        except OSError:
+            return None
+        if not data:
+            return None
+        typed += data
+    return typed[:-1].decode(errors="replace")
+
+
 class KeyMode:
     """The modes of a terminal: quiet (typed characters are not shown), keys (each is readable at once), as it was."""
 

@@ -6,8 +6,24 @@ Apart from the rest of the package, since only the frontend needs it.
 import sys
 
 if sys.platform == "win32":
-    from .windows_terminal import ForegroundChild, KeyMode, SignalPort, in_background, prepare_terminal, same_file
+    from .windows_terminal import (
+        ForegroundChild,
+        KeyMode,
+        SignalPort,
+        in_background,
+        prepare_terminal,
+        read_line,
+        same_file,
+    )
 else:
-    from .posix_terminal import ForegroundChild, KeyMode, SignalPort, in_background, prepare_terminal, same_file
+    from .posix_terminal import (
+        ForegroundChild,
+        KeyMode,
+        SignalPort,
+        in_background,
+        prepare_terminal,
+        read_line,
+        same_file,
+    )
 
-__all__ = ["ForegroundChild", "KeyMode", "SignalPort", "in_background", "prepare_terminal", "same_file"]
+__all__ = ["ForegroundChild", "KeyMode", "SignalPort", "in_background", "prepare_terminal", "read_line", "same_file"]

@@ -88,6 +88,14 @@ class SignalPort:
         self._there.close()
 
 
+def read_line(descriptor: int, port: SignalPort) -> str | None:
+    """A line that somebody types, or None at the end or when interrupted; the console waits for both by itself."""
+    try:
+        return input()
+    except (EOFError, KeyboardInterrupt):
+        return None
+
+
 class KeyMode:
     """Keys of the console, read by a thread once they are asked for."""
 
