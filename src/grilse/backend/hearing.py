@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..platform.waiting import FrameReader, Waiter
-from ..protocol.channel import MAX_FRAME, Channel, ChannelClosed, ProtocolError
+from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.events import Text
 from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobResult, JobSaid, ToWorker
 from ..protocol.requests import Hello
@@ -21,6 +21,8 @@ from .loop import Callback, Loop
 # (seconds), together with what others say that talk much: most of what a message costs is being woken up for it.
 FREE_WORDS = 20
 REST = 0.04
+# Bytes of a message from a worker: what is longer is no message.  Workers keep the texts that they send far shorter.
+FRAME_LIMIT = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Ear:
 
     def __init__(self, channel: Channel[ToWorker, FromWorker]) -> None:
         self._channel = channel
-        self._reader = FrameReader(channel.connection, MAX_FRAME)
+        self._reader = FrameReader(channel.connection, FRAME_LIMIT)
         self._texts = msgspec.json.Decoder(Text)
 
     def hear(self) -> tuple[list[Heard], ProtocolError | None]:
@@ -64,6 +66,8 @@ class Ear:
         except (OSError, EOFError) as error:
             raise ChannelClosed from error
         messages, bad = self._channel.decode_frames(frames)
+        if bad is None and self._reader.bad is not None:
+            bad = ProtocolError(f"not a message of this channel: {self._reader.bad}", reason="bad-message")
         heard: list[Heard] = []
         lines: list[bytes] = []
         try:
@@ -80,6 +84,11 @@ class Ear:
         except ProtocolError as error:
             return heard, error
         return heard, bad
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the beginning of a message has come, and not its end."""
+        return self._reader.partial
 
     def _said(self, parts: list[bytes]) -> Said:
         lines = b"".join(parts)

@@ -41,6 +41,8 @@ GROWTH_LIMIT = 300 * 1024 * 1024
 # what runs in a sandbox.  Only for those are there more workers than processors: others would not get anything done
 # sooner, and starting one costs a tenth of a second of processor time.
 WAITING = 0.05
+# Seconds within which all of a message must have come that has begun to: what never becomes whole is no message.
+MESSAGE_TIME = 30.0
 # Seconds that a worker that was killed may take to be gone.
 SHUTDOWN_LIMIT = 1.0
 WORKER_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
@@ -89,6 +91,7 @@ class Worker:
         "state",
         "trusted",
         "unclean",
+        "whole_by",
     )
 
     def __init__(self, number: int, process: platform.Process, channel: Channel[ToWorker, FromWorker]) -> None:
@@ -96,6 +99,8 @@ class Worker:
         self.process = process
         self.channel = channel
         self.ear = Ear(channel)
+        # When the rest of the message must have come whose beginning has.
+        self.whole_by: Deadline | None = None
         self.state = WorkerState.STARTING
         self.job: Job | None = None
         # When it was last seen to compute, or given a job.
@@ -144,6 +149,7 @@ class Pool:
         self._processors = processors or platform.cpu_count()
         self._look_again: Deadline | None = None
         self._audience = Audience(loop)
+        self._suspended = False
 
     def prestart(self, count: int, tasks: tuple[str, ...]) -> None:
         """Start up to `count` workers now, so that they are warm when the first jobs are ready."""
@@ -225,6 +231,16 @@ class Pool:
             self._kill(worker)
         return worker is not None
 
+    def suspend(self) -> None:
+        """Stop the processes of all jobs until `resume`."""
+        self._suspended = True
+        platform.suspend_tree(self.busy_pids())
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._suspended = False
+        platform.resume_tree(self.busy_pids())
+
     def busy_pids(self) -> list[int]:
         """Process ids of the workers that have a job."""
         return [worker.process.pid for worker in self.workers.values() if worker.job is not None]
@@ -283,12 +299,31 @@ class Pool:
         except ProtocolError as error:
             bad = error
         if bad is not None:
-            # Whatever else it says is not to be trusted.
-            worker.trusted = False
-            self._audience.forget(worker.channel.connection)
-            self._kill(worker)
-        elif worker.job is not None:
+            self._distrust(worker)
+            return
+        self._expect_whole(worker)
+        if worker.job is not None:
             self._audience.heard(worker.channel.connection)
+
+    def _expect_whole(self, worker: Worker) -> None:
+        if worker.whole_by is not None:
+            worker.whole_by.cancel()
+            worker.whole_by = None
+        if worker.ear.interrupted and worker.state is not WorkerState.DEAD:
+            worker.whole_by = self._loop.after(MESSAGE_TIME, lambda: self._give_up(worker))
+
+    def _give_up(self, worker: Worker) -> None:
+        if self._suspended:
+            # It may have been stopped in the middle of a message.
+            self._expect_whole(worker)
+        else:
+            self._distrust(worker)
+
+    def _distrust(self, worker: Worker) -> None:
+        """Kill a worker that has sent what is no message: whatever else it says is not to be trusted."""
+        worker.trusted = False
+        self._audience.forget(worker.channel.connection)
+        self._kill(worker)
 
     def _take(self, worker: Worker, message: Heard) -> None:
         if worker.state is WorkerState.STARTING:
@@ -348,37 +383,41 @@ class Pool:
         platform.kill_tree(worker.process.pid)
 
     def _on_end(self, worker: Worker) -> None:
-        # The last messages may still be in the channel: a result that was sent counts.
+        job, result = worker.job, self._last_result(worker)
+        status = worker.process.poll()
+        worker.job = None
+        worker.unclean = True
+        self._bury(worker)
+        if job is None:
+            return
+        if result is not None:
+            self._deliver(job, result)
+        else:
+            job.on_lost(_describe(status) if worker.trusted else "it sent what is no message, and was killed")
+
+    def _last_result(self, worker: Worker) -> JobResult | None:
+        """Take what a dead worker said last, which may still be in its channel: a result that was sent counts."""
+        job = worker.job
         while worker.trusted and worker.state is not WorkerState.DEAD and worker.channel.poll():
-            before = worker.job
             try:
                 messages, bad = worker.ear.hear()
             except ChannelClosed:
                 break
             worker.trusted = bad is None
             for message in messages:
-                if isinstance(message, JobResult) and before is not None:
-                    worker.job = None
-                    worker.unclean = True
-                    self._bury(worker)
-                    self._deliver(before, message)
-                    return
-                if before is not None and not isinstance(message, Hello | JobResult):
-                    before.on_message(message)
-        status = worker.process.poll()
-        job = worker.job
-        worker.job = None
-        worker.unclean = True
-        self._bury(worker)
-        if job is not None:
-            job.on_lost(_describe(status))
+                if isinstance(message, JobResult):
+                    return message
+                if job is not None and not isinstance(message, Hello):
+                    job.on_message(message)
+        return None
 
     def _bury(self, worker: Worker) -> None:
         if worker.state is WorkerState.DEAD:
             return
         worker.state = WorkerState.DEAD
-        if worker.deadline is not None:
-            worker.deadline.cancel()
+        for deadline in (worker.deadline, worker.whole_by):
+            if deadline is not None:
+                deadline.cancel()
         self.workers.pop(worker.number, None)
         if worker in self._idle:
             self._idle.remove(worker)

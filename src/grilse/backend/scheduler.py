@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
-from .. import platform
 from ..protocol import events
 from ..protocol.jobs import JobActivity, JobLaunch, JobResult, JobSpec
 from ..protocol.message import Failure
@@ -518,13 +517,13 @@ class Scheduler:
         if not self._stop.suspended:
             self._stop.suspended = True
             self._reporter.clock.pause()
-            platform.suspend_tree(self._pool.busy_pids())
+            self._pool.suspend()
 
     def resume(self) -> None:
         """Go on."""
         if self._stop.suspended:
             self._stop.suspended = False
-            platform.resume_tree(self._pool.busy_pids())
+            self._pool.resume()
             self._reporter.clock.resume()
 
     def _announce(self, why: str) -> None:

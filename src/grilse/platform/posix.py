@@ -237,11 +237,16 @@ def descendants(pid: int) -> list[int]:
 def _proc_children(pid: int) -> list[int]:
     children: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
+        threads = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return children
+    for thread in threads:
+        try:
             with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
                 children += [int(word) for word in file.read().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        pass
+        except (FileNotFoundError, ProcessLookupError):
+            # This thread has ended; the others still have theirs.
+            continue
     return children
 
 
@@ -332,6 +337,26 @@ def become_subreaper() -> None:
 def die_with_parent(parent: int) -> None:
     """Where the system has it, have this process killed when its parent `parent` dies, whatever it is doing then."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def outlive_parent_briefly(parent: int) -> None:
+    """Where the system has it, have this process killed three seconds after its parent `parent` has died.
+
+    For a process that notices that itself, and uses the time: this is for the case that it cannot, since somebody
+    holds the interpreter lock and no thread of it runs.  Therefore nothing of Python is involved: the kernel sends a
+    signal, whose handler is the C library's `alarm`, called with the number of the signal; SIGQUIT's is 3 (signal(7)),
+    and a handler's argument is passed as that of `alarm` is.  SIGALRM then ends the process.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    library.signal(signal.SIGQUIT, ctypes.cast(library.alarm, ctypes.c_void_p))
+    library.prctl(_PR_SET_PDEATHSIG, int(signal.SIGQUIT), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -51,19 +51,28 @@ class FrameReader:
     Args:
         connection: what is read.
         limit: bytes that a frame may have.
+
+    Attributes:
+        bad: what is wrong with what comes after the frames read so far, or None; nothing more is to be read then.
     """
 
     def __init__(self, connection: Connection, limit: int) -> None:
         self._connection = connection
         self._limit = limit
         self._begun = bytearray()
+        self.bad: str | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether the beginning of a frame has come, and not its end."""
+        return bool(self._begun)
 
     def read(self) -> list[bytes]:
         """The frames that have come whole, maybe none; waits only if nothing at all has come.
 
         Raises:
             EOFError: the other side has closed its end.
-            OSError: the connection is broken, or a frame is larger than the limit.
+            OSError: the connection is broken.
         """
         data = os.read(self._connection.fileno(), _READ_SIZE)
         if not data:
@@ -77,13 +86,14 @@ class FrameReader:
         while end - place >= _SHORT:
             start = place + _SHORT
             size = int.from_bytes(begun[place:start], "big", signed=True)
-            if size < 0:
+            if size == -1:
                 start = place + _LONG
                 if end < start:
                     break
                 size = int.from_bytes(begun[place + _SHORT : start], "big")
-            if size > self._limit:
-                raise OSError("a frame is too large")
+            if not 0 <= size <= self._limit:
+                self.bad = f"a frame of {size} bytes"
+                break
             if end < start + size:
                 break
             place = start + size

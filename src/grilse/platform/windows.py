@@ -192,6 +192,10 @@ def die_with_parent(parent: int) -> None:
     """Not available: the closed channel ends the process instead."""
 
 
+def outlive_parent_briefly(parent: int) -> None:
+    """Not available: the closed channel ends the process instead."""
+
+
 def user_cache_directory() -> str:
     """The user's cache directory."""
     return os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~")

@@ -41,13 +41,19 @@ class FrameReader:
     def __init__(self, connection: Connection, limit: int) -> None:
         self._connection = connection
         self._limit = limit
+        self.bad: str | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Never: frames come whole."""
+        return False
 
     def read(self) -> list[bytes]:
         """The frames that have come, at least one; waits only if nothing has come.
 
         Raises:
             EOFError: the other side has closed its end.
-            OSError: the connection is broken, or a frame is larger than the limit.
+            OSError: the connection is broken, or a frame is larger than the limit, which closes it.
         """
         frames = [self._connection.recv_bytes(self._limit)]
         try:

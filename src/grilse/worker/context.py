@@ -28,6 +28,8 @@ from .closures import Closures
 _ENCODER = msgspec.json.Encoder()
 # Plans that stay open: one session has one, a replay another.
 PLANS_KEPT = 2
+# Characters of a message and of its detail that are sent; all of it is in the log of the job.
+TEXT_LIMIT, DETAIL_LIMIT = 16 * 1024, 256 * 1024
 
 
 class JobCancelled(BaseException):
@@ -142,8 +144,8 @@ class JobContext:
         said = Text(
             time=time.time(),
             kind=kind,
-            text=text,
-            detail=detail,
+            text=_clipped(text, TEXT_LIMIT),
+            detail=None if detail is None else _clipped(detail, DETAIL_LIMIT),
             element=element or spec.about,
             key=key or spec.about_key,
             action=spec.action,
@@ -156,7 +158,13 @@ class JobContext:
     def activity(self, activity: str, current: int | None = None, maximum: int | None = None) -> None:
         """Report what the job does now."""
         self._channel.send(
-            JobActivity(job=self.spec.job, time=time.time(), activity=activity, current=current, maximum=maximum)
+            JobActivity(
+                job=self.spec.job,
+                time=time.time(),
+                activity=_clipped(activity, TEXT_LIMIT),
+                current=current,
+                maximum=maximum,
+            )
         )
 
     def launch(self, argv: list[str], environment: dict[str, str], *, interactive: bool) -> int:
@@ -275,6 +283,11 @@ def _sendable(text: object) -> str:
     """What a plugin gave for text as text that can be encoded."""
     text = text if isinstance(text, str) else str(text)
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
+def _clipped(text: str, limit: int) -> str:
+    """A text that nobody can read to its end without what nobody reads."""
+    return text if len(text) <= limit else f"{text[:limit]}\n... {len(text) - limit:,} more characters are in the log"
 
 
 def _intact(log: int) -> bool:

@@ -48,9 +48,13 @@ class Bench:
         return [text.text for said in self.messages if isinstance(said, Said) for text in said.texts]
 
     def until(self, condition: Any) -> None:
-        self.loop.after(LIMIT, lambda: pytest.fail("nothing happened in time"))
+        limit = self.loop.after(LIMIT, lambda: pytest.fail("nothing happened in time"))
         while not condition():
+            # The loop wakes for its own events; conditions may be about processes that it knows nothing of.
+            look = self.loop.after(0.05, lambda: None)
             self.loop.turn()
+            look.cancel()
+        limit.cancel()
 
 
 @pytest.fixture
@@ -157,6 +161,51 @@ def test_garbage_from_a_worker_ends_the_worker(bench: Bench, task: str, said: li
     bench.submit(1, task)
     bench.until(lambda: 1 in bench.lost)
     assert bench.texts() == said
+
+
+def test_half_a_message_does_not_hold_up_the_others(bench: Bench) -> None:
+    bench.submit(1, "half")
+    bench.until(lambda: bench.messages)
+    for number in (2, 3):
+        bench.submit(number, "ok")
+        bench.until(lambda number=number: number in bench.results)  # type: ignore[misc]
+    assert bench.lost == {}
+    bench.pool.cancel(1)
+    bench.until(lambda: 1 in bench.lost)
+
+
+def test_a_message_that_never_becomes_whole_ends_its_worker(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grilse.backend.pool.MESSAGE_TIME", 0.2)
+    bench.submit(1, "half")
+    bench.until(lambda: 1 in bench.lost)
+    assert bench.lost[1] == "it sent what is no message, and was killed"
+
+
+def test_a_worker_that_was_suspended_within_a_message_is_given_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grilse.backend.pool.MESSAGE_TIME", 0.1)
+    bench.submit(1, "half")
+    bench.until(lambda: bench.messages)
+    bench.pool.suspend()
+    later: list[bool] = []
+    bench.loop.after(0.5, lambda: later.append(True))
+    bench.until(lambda: later)
+    assert bench.lost == {}
+    bench.pool.resume()
+    bench.until(lambda: 1 in bench.lost)
+
+
+def test_a_message_beyond_all_measure_ends_its_worker(bench: Bench) -> None:
+    bench.submit(1, "endless")
+    bench.until(lambda: 1 in bench.lost)
+    assert "no message" in bench.lost[1]
+
+
+def test_a_large_message_arrives_whole(bench: Bench) -> None:
+    bench.submit(1, "large")
+    bench.until(lambda: 1 in bench.results)
+    assert len(bench.results[1].values["text"]) == 8_000_000
 
 
 @pytest.mark.parametrize("kind", ["exits-at-once", "garbage", "old"])

@@ -62,8 +62,11 @@ class FakePool:
         job.on_lost("killed")
         return True
 
-    def busy_pids(self) -> list[int]:
-        return []
+    def suspend(self) -> None:
+        self.suspended = True
+
+    def resume(self) -> None:
+        self.suspended = False
 
 
 class FakeReporter:
@@ -328,6 +331,7 @@ def test_suspension_stops_the_clock_and_starts_nothing() -> None:
 
     def resume() -> None:
         started.append(len(bench.pool.history))
+        assert bench.pool.suspended
         assert bench.reporter.clock.elapsed() == before
         bench.scheduler.resume()
 
