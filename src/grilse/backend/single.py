@@ -15,9 +15,10 @@ from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.jobs import JobActivity, JobLaunch, JobResult
 from ..protocol.message import Failure
 from ..protocol.records import Ref
+from ..protocol.requests import Cancel, Command, Quit, Resume, ShellDone, Suspend, Terminate
 from .hearing import Said
 from .items import ArtifactItem, Item, worker_died
-from .pool import Job
+from .pool import Job, Pool
 from .telling import log_tail
 
 if TYPE_CHECKING:
@@ -152,6 +153,23 @@ def run_task(
     if failure is not None:
         raise raised(failure)
     return outcome[0].values
+
+
+def obey(pool: Pool, job: int, command: Command) -> None:
+    """What a command means to a session that is one job."""
+    match command:
+        case ShellDone():
+            pool.release(command.shell, command.status)
+        case Suspend():
+            pool.suspend()
+        case Resume():
+            pool.resume()
+        case Terminate(hurry=True):
+            pool.resume()
+            pool.kill(job)
+        case Terminate() | Quit() | Cancel():
+            pool.resume()
+            pool.cancel(job)
 
 
 def _failure(outcome: list[JobResult]) -> Failure | None:

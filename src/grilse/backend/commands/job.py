@@ -11,12 +11,13 @@ import os
 import msgspec
 
 from ...protocol.jobs import JobActivity, JobLaunch, JobResult
-from ...protocol.requests import JobReplay
+from ...protocol.requests import JobReplay, Terminate
 from ..hearing import Said
 from ..pool import Job, Pool
 from ..replay import load_job
 from ..session import Session
-from ..single import raised
+from ..shells import shell_ready
+from ..single import obey, raised
 
 
 def replay(session: Session, action: JobReplay) -> int:
@@ -32,18 +33,19 @@ def replay(session: Session, action: JobReplay) -> int:
     lost: list[str] = []
 
     def on_message(message: Said | JobActivity | JobLaunch) -> None:
-        if isinstance(message, Said):
+        if isinstance(message, JobLaunch):
+            # The frontend runs it, as it did before; the job waits for that.
+            reporter.emit(shell_ready(message, spec.task))
+        elif isinstance(message, Said):
             reporter.relay(message.lines)
 
     pool = Pool(session.loop, 1)
     try:
         pool.submit(Job(spec, on_message, outcome.append, lost.append))
         session.control.serve(
-            lambda command: session.loop.call(lambda: cancel()), lambda: session.loop.call(lambda: cancel())
+            lambda command: session.loop.call(lambda: obey(pool, spec.job, command)),
+            lambda: session.loop.call(lambda: obey(pool, spec.job, Terminate(hurry=True))),
         )
-
-        def cancel() -> None:
-            pool.cancel(spec.job)
 
         while not outcome and not lost:
             session.loop.turn()

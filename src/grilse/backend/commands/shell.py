@@ -9,14 +9,14 @@ from ...project.resolved import ResolvedElement
 from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.jobs import JobLaunch
 from ...protocol.records import Ref
-from ...protocol.requests import Command, Shell, ShellDone
+from ...protocol.requests import Shell, Terminate
 from ...storage.artifacts import Artifact
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..remotes import open_remotes
 from ..session import Session
 from ..shells import shell_parameters, shell_ready
-from ..single import run_single
+from ..single import obey, run_single
 from ..subjects import Subject, artifact_ref, named_subject, subject_of
 from .checkout import default_target
 
@@ -72,19 +72,10 @@ def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
 
     session = pipeline.session
 
-    def obey(request: Command) -> None:
-        if isinstance(request, ShellDone):
-            session.loop.call(lambda: pipeline.pool.release(request.shell, request.status))
-        else:
-            session.loop.call(cancel)
-
-    def cancel() -> None:
-        pipeline.pool.cancel(SHELL_JOB)
-
-    def kill() -> None:
-        pipeline.pool.kill(SHELL_JOB)
-
-    session.control.serve(obey, lambda: session.loop.call(kill))
+    session.control.serve(
+        lambda command: session.loop.call(lambda: obey(pipeline.pool, SHELL_JOB, command)),
+        lambda: session.loop.call(lambda: obey(pipeline.pool, SHELL_JOB, Terminate(hurry=True))),
+    )
     values = run_single(
         pipeline,
         item,
