@@ -34,6 +34,9 @@ VALUE_OPTIONS = {
 # Exit status when standard output cannot be written.
 UNWRITTEN = 1
 
+# Exit status of an orderly error.
+FAILED = 255
+
 # Exit status after an interrupt that came before anybody listened.
 INTERRUPTED = 130
 
@@ -130,6 +133,14 @@ def entry() -> None:
     except KeyboardInterrupt:
         # So early that nobody listens to signals yet; a backend that was started notices our end.
         status = INTERRUPTED
+    except (OSError, MemoryError) as error:
+        # A limit of the machine's is nobody's bug; whatever else it is, its traceback is wanted.
+        if not is_exhausted(error):
+            raise
+        what = getattr(error, "strerror", None) or "memory is exhausted"
+        file = getattr(error, "filename", None)
+        sys.stderr.write(f"grilse cannot go on: {what}{f' ({file!r})' if file else ''}\n")
+        status = FAILED
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
@@ -138,6 +149,15 @@ def entry() -> None:
             # Nobody reads it any more.
             pass
     os._exit(status)
+
+
+def is_exhausted(error: OSError | MemoryError) -> bool:
+    """Whether an error says that there is no more of something: memory, descriptors, processes, space."""
+    import errno
+
+    if isinstance(error, MemoryError):
+        return True
+    return error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
 
 
 def open_standard_streams() -> None:

@@ -78,9 +78,26 @@ def write_waiting(root: Path, count: int = 1) -> Path:
 
 
 class Program:
-    """A session of the real program, in a process group of its own."""
+    """A session of the real program, in a process group of its own.
 
-    def __init__(self, root: Path, *words: str, home: Path | None = None, **settings: Any) -> None:
+    Args:
+        root: the project.
+        words: the command line.
+        home: of its user; below `root` if none is given.
+        before: words before those of the command line, such as a wrapper's.
+        quiet: what it says goes to the null device.
+        settings: for `subprocess.Popen`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *words: str,
+        home: Path | None = None,
+        before: tuple[str, ...] = (),
+        quiet: bool = False,
+        **settings: Any,
+    ) -> None:
         home = home or root / "home"
         home.mkdir(exist_ok=True)
         self.events_file = home / f"events-{time.monotonic_ns()}.jsonl"
@@ -93,15 +110,17 @@ class Program:
             "GRILSE_EVENTS": str(self.events_file),
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "grilse", *words],
+            [*before, sys.executable, "-m", "grilse", *words],
             cwd=root,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            **settings,
+            **{
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.DEVNULL if quiet else subprocess.PIPE,
+                "stderr": subprocess.DEVNULL if quiet else subprocess.PIPE,
+                **settings,
+            },
         )
         self.cachedir = home / "cache" / "buildstream"
 

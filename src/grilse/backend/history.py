@@ -17,6 +17,10 @@ from ..platform.files import NEW_READABLE, lock, try_lock
 LOG_NAME: Final = "events.jsonl"
 # What jobs are told is there when there were some.
 PLAN_NAME: Final = "plan"
+# Directory in that of a session with jobs that can be replayed.
+JOBS: Final = "jobs"
+# What the name of a session's directory begins with that is below the temporary directory.
+MAKESHIFT: Final = "grilse-session-"
 
 # Sessions kept at most, of those that had jobs and of the others (``show`` and the like), which are so many in no time
 # that they must not drive out a build; and days after which one is dropped in any case.
@@ -30,6 +34,48 @@ _QUIET: Final = 86_400
 # `backend.session` gives the names; what is being removed has this before it, so that nobody takes it for a session.
 _SESSION: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _DROPPED: Final = "dropped-"
+
+
+def session_directory(root: str, identifier: str) -> str:
+    """Make a new session's directory: below `root`, or where that cannot be written, below the temporary directory.
+
+    In the second case what earlier sessions had to leave there is removed after a day.
+
+    Raises:
+        OSError: neither can be written.
+    """
+    directory = os.path.join(root, identifier)
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError:
+        import tempfile
+
+        _remove_old_makeshift(tempfile.gettempdir())
+        directory = tempfile.mkdtemp(prefix=MAKESHIFT)
+    return directory
+
+
+def remove_makeshift(directory: str) -> None:
+    """Remove a session's directory at its end if it is below the temporary directory.
+
+    One with saved jobs stays, since the user was told of them.
+    """
+    if os.path.basename(directory).startswith(MAKESHIFT) and not os.path.exists(os.path.join(directory, JOBS)):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _remove_old_makeshift(place: str) -> None:
+    for name in os.listdir(place):
+        path = os.path.join(place, name)
+        if not name.startswith(MAKESHIFT) or os.path.islink(path):
+            continue
+        try:
+            quiet = time.time() - os.stat(os.path.join(path, LOG_NAME)).st_mtime
+        except OSError:
+            # Somebody else's, or not even begun.
+            continue
+        if quiet > _QUIET and _has_ended(path, quiet):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def claim_session(directory: str) -> int | None:

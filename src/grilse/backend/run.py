@@ -16,6 +16,7 @@ from ..protocol import events
 from ..protocol.errors import StreamError
 from ..protocol.jobs import JobSpec
 from ..protocol.requests import Answer, Cancel, Command, Quit, Resume, Retry, ShellDone, Suspend, Terminate
+from .history import JOBS
 from .items import Item
 from .pool import Pool
 from .replay import save_job
@@ -112,7 +113,7 @@ class Run:
                 self._shells.done(command.shell, command.status)
 
     def _save(self, spec: JobSpec) -> str | None:
-        return save_job(spec, os.path.join(self._session.directory, "jobs", f"{spec.job}-{spec.task}.job"))
+        return save_job(spec, os.path.join(self._session.directory, JOBS, f"{spec.job}-{spec.task}.job"))
 
     def _on_frontend_lost(self) -> None:
         # Nobody is there to see the end: jobs are killed without grace, what was built stays cached.

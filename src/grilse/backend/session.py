@@ -21,7 +21,7 @@ from ..protocol.trail import TRAIL, Trail
 from .clock import Clock
 from .control import Control, ControlChannel
 from .eventlog import EventLog
-from .history import LOG_NAME, claim_session, prune_sessions
+from .history import LOG_NAME, claim_session, prune_sessions, remove_makeshift, session_directory
 from .loop import Loop
 from .outbox import Outbox
 from .reporter import Reporter
@@ -52,7 +52,7 @@ class Session:
         self.request = request
         self.clock = Clock()
         self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        self.directory = _session_directory(self.identifier)
+        self.directory = session_directory(_sessions_directory(), self.identifier)
         # Held until this process ends.
         self._claim = claim_session(self.directory)
         self.trail = Trail(os.path.join(self.directory, TRAIL))
@@ -104,6 +104,7 @@ class Session:
         platform.kill_tree(os.getpid(), spare_root=True)
         for callback in self._at_abort:
             callback()
+        remove_makeshift(self.directory)
         os._exit(STATUS_ERROR)
 
     def finish(self, status: int) -> None:
@@ -134,6 +135,7 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
     """Carry out the one request of this process; returns its exit status."""
     faulthandler.enable()
     platform.become_subreaper()
+    platform.outlive_parent_briefly(os.getppid())
     try:
         request = channel.receive()
     except (ChannelClosed, ProtocolError):
@@ -142,6 +144,8 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
     if not isinstance(request, Request):
         return STATUS_BUG
     session = Session(request, channel, events)
+    # Telling of an error takes modules, and so a descriptor, when there may be no other left.
+    spare = os.open(os.devnull, os.O_RDONLY)
     try:
         session.copy_events()
         from .commands import run_command
@@ -151,12 +155,14 @@ def run_session(channel: ControlChannel, events: Channel[Event | Hello, Event]) 
         session.reporter.error(error)
         status = STATUS_ERROR
     except BaseException as error:  # noqa: BLE001 - a process main: whatever it is has to be told
+        os.close(spare)
         status = _tell_unexpected(session, error)
     session.finish(status)
     # What plugins have started while they were loaded.
     platform.kill_tree(os.getpid(), spare_root=True)
     # The frontend has heard its last word and waits no more.
     prune_sessions(_sessions_directory())
+    remove_makeshift(session.directory)
     return status
 
 
@@ -165,7 +171,7 @@ def _tell_unexpected(session: Session, error: BaseException) -> int:
     from ..plugin.blame import as_plugin_error
 
     orderly: GrilseError | None = as_plugin_error(error, "")
-    if orderly is None and isinstance(error, OSError | MemoryError | RecursionError):
+    if orderly is None and (isinstance(error, OSError | MemoryError | RecursionError) or _is_no_thread(error)):
         orderly = _environment_error(error)
     if orderly is None:
         session.reporter.bug(error)
@@ -174,12 +180,19 @@ def _tell_unexpected(session: Session, error: BaseException) -> int:
     return STATUS_ERROR
 
 
+def _is_no_thread(error: BaseException) -> bool:
+    """Whether the system refuses another thread, for which Python has no exception of its own."""
+    return type(error) is RuntimeError and str(error) == "can't start new thread"
+
+
 def _environment_error(error: BaseException) -> GrilseError:
     if isinstance(error, OSError):
         place = f" ('{error.filename}')" if error.filename else ""
         text = f"{error.strerror or error}{place}"
     elif isinstance(error, MemoryError):
         text = "memory is exhausted"
+    elif _is_no_thread(error):
+        text = "the system starts no further thread: memory, or the number of processes, is limited too tightly"
     else:
         text = f"this is nested too deeply: {error}"
     return GrilseError(text, domain=ErrorDomain.APP, detail=None)
@@ -187,17 +200,6 @@ def _environment_error(error: BaseException) -> GrilseError:
 
 def _sessions_directory() -> str:
     return os.path.join(platform.user_cache_directory(), "grilse", "sessions")
-
-
-def _session_directory(identifier: str) -> str:
-    directory = os.path.join(_sessions_directory(), identifier)
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError:
-        import tempfile
-
-        directory = tempfile.mkdtemp(prefix="grilse-")
-    return directory
 
 
 def _events_file(request: Request) -> str | None:

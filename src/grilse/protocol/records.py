@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from .errors import GrilseError
+
 # A place in a plan file: byte offset and length of one encoded record.
 Ref = tuple[int, int]
 
@@ -217,15 +219,23 @@ class PlanWriter:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = open(path, "wb")  # noqa: SIM115 - lives as long as the session
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - lives as long as the session
         self._offset = 0
         self._encoder = msgspec.msgpack.Encoder()
 
     def add(self, record: PlanHeader | ProjectRecord | ElementRecord) -> Ref:
-        """Append a record; it is readable by other processes when this returns."""
+        """Append a record; it is readable by other processes when this returns.
+
+        Raises:
+            GrilseError: it cannot be written.
+        """
         data = self._encoder.encode(record)
-        self._file.write(data)
-        self._file.flush()
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise GrilseError(f"Could not write the session's plan '{self.path}': {error.strerror}") from error
         ref = (self._offset, len(data))
         self._offset += len(data)
         return ref

@@ -26,7 +26,10 @@ class Trail:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
             try:
-                os.ftruncate(file, _SIZE)
+                # Written, since on a full disk a file that was only made longer has no place behind it: writing to the
+                # map then ends the process.
+                if os.write(file, bytes(_SIZE)) != _SIZE:
+                    return
                 self._map = mmap.mmap(file, _SIZE)
             finally:
                 os.close(file)

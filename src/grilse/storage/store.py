@@ -330,7 +330,7 @@ class Store:
             if self._use(digest):
                 return digest
             os.lseek(descriptor, 0, os.SEEK_SET)
-            doing = f"copy '{path}' into the cache"
+            doing = f"copy '{path}' into the cache '{self.cachedir}'"
             return self._copy(descriptor, status.st_size)
         except OSError as error:
             raise cas_error(error, doing) from error
@@ -357,7 +357,7 @@ class Store:
                     raise CasError(f"Blob {digest} was received as {actual}", reason="corrupt-blob")
                 self._publish(temporary, digest)
             except OSError as error:
-                raise cas_error(error, f"write blob {digest}") from error
+                raise cas_error(error, f"write blob {digest} to the cache '{self.cachedir}'") from error
         finally:
             _unlink(temporary)
 
@@ -434,7 +434,7 @@ class Store:
             self._publish(temporary, digest)
         except OSError as error:
             _unlink(temporary)
-            raise cas_error(error, f"write blob {digest}") from error
+            raise cas_error(error, f"write blob {digest} to the cache '{self.cachedir}'") from error
 
     def _copy(self, descriptor: int, size: int) -> Digest:
         """Copy an open file into the store; the digest is that of the copy, which nobody else can change."""
