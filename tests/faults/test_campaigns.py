@@ -16,7 +16,7 @@ from .surroundings import REPOSITORY, CampaignFailed, base_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
-CANCELS, KILLS, STORES, FAULTS = 8, 4, 9, 8
+CANCELS, KILLS, STORES, FAULTS = 8, 4, 9, 5
 # Seconds
 CAMPAIGN_LIMIT = 380
 ELEMENTS = 50

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..storage.store import Store
     from .context import JobContext
 
+_MIB = 1 << 20
+
 _CONNECTIONS: dict[str, Connections] = {}
 
 
@@ -71,9 +73,17 @@ def report_to(job: JobContext) -> Report:
     """Reports how far the job's transfers are."""
 
     def report(progress: Progress) -> None:
-        job.activity("transferring", progress.blobs, progress.blobs_total)
+        job.activity(f"transferring{_amount(progress)}", progress.blobs, progress.blobs_total)
 
     return report
+
+
+def _amount(progress: Progress) -> str:
+    """How much has moved, where that is not told by the number of blobs: one may be large."""
+    if progress.bytes_total < _MIB:
+        return ""
+    # What is sent again counts again.
+    return f" {min(progress.bytes, progress.bytes_total) / _MIB:.0f} of {progress.bytes_total / _MIB:.0f} MiB,"
 
 
 def storage_supplier(job: JobContext, store: Store) -> StorageSupplier | None:
