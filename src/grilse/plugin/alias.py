@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -37,10 +37,26 @@ _MODULES: Final = {
 
 
 def _below(name: str) -> object:
-    """What the package has: its names, and its modules, which BuildStream imports with it."""
+    """What the package has: its names, and its modules, which BuildStream imports with it.
+
+    Every module gives them, since in BuildStream most have what they import themselves, and plugins take it from there
+    (``from buildstream.plugin import CoreWarnings``).
+    """
     if name in _MODULES:
         return importlib.import_module(f"{PACKAGE}.{name}")
     return getattr(importlib.import_module(f"{__package__}.api"), name)
+
+
+def _either(lazy: Callable[[str], object]) -> Callable[[str], object]:
+    """What a module has by itself, else what the package has."""
+
+    def get(name: str) -> object:
+        try:
+            return lazy(name)
+        except AttributeError:
+            return _below(name)
+
+    return get
 
 
 class _Alias(Loader):
@@ -60,9 +76,9 @@ class _Alias(Loader):
             {name: value for name, value in vars(target).items() if not name.startswith("__") or name == "__version__"}
         )
         lazy = getattr(target, "__getattr__", None)
-        if lazy is not None:
-            module.__getattr__ = _below if spec.name == PACKAGE else lazy  # type: ignore[method-assign]
-            module.__dir__ = getattr(target, "__dir__")  # type: ignore[method-assign]  # noqa: B009
+        module.__getattr__ = _below if lazy is None or spec.name == PACKAGE else _either(lazy)  # type: ignore[method-assign]
+        if hasattr(target, "__dir__") and lazy is not None:
+            module.__dir__ = target.__dir__  # type: ignore[method-assign]
         module.__all__ = getattr(target, "__all__", None) or [  # type: ignore[attr-defined]
             name for name in vars(target) if not name.startswith("_")
         ]

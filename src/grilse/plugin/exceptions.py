@@ -97,8 +97,15 @@ class SourceError(GrilseError):
         super().__init__(message, detail=detail, reason=reason, temporary=temporary)
 
 
-class SourceMirrorError(SourceError):
+class SourceMirrorError(GrilseError):
     """A source mirror has a problem to report; arguments as of `ElementError`."""
+
+    default_domain = ErrorDomain.SOURCE
+
+    def __init__(
+        self, message: str, *, detail: str | None = None, reason: str | None = None, temporary: bool = False
+    ) -> None:
+        super().__init__(message, detail=detail, reason=reason, temporary=temporary)
 
 
 class SandboxCommandError(SandboxError):

@@ -154,8 +154,9 @@ def _transfer(
     result = FileListResult()
     modes: dict[str, int] = {}
     try:
-        os.makedirs(dest, exist_ok=True)
         paths = [path for path in list_relative_paths(src) if accept is None or accept(path)]
+        if paths:
+            os.makedirs(dest, exist_ok=True)
         for path in paths:
             _one(src, dest, path, transfer, result, modes, ignore_missing, report)
         # Directories get their modes last, so that what is in them can be written.

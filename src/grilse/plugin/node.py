@@ -74,13 +74,13 @@ class Node(msgspec.Struct, eq=False):
         def column(self) -> int: ...
 
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> MappingNode:
-        """Make a mapping of plain data: str keys; dict, list, str, int, bool or None values.
+    def from_dict(cls, value: dict[str, Any] | None) -> MappingNode:
+        """Make a mapping of plain data: str keys; dict, list, str, int, bool or None values; an empty one of None.
 
         Raises:
             TypeError: a value is of another type.
         """
-        return _make_mapping(value, NO_FILE, 0, SYNTHETIC)
+        return _make_mapping({} if value is None else value, NO_FILE, 0, SYNTHETIC)
 
     def clone(self) -> Node:
         """A deep copy, free to be changed."""
@@ -318,7 +318,7 @@ class MappingNode(Node, eq=False, array_like=True, tag=2):
         if type(node) is ScalarNode:
             return node.value
         if node is None and default is not _REQUIRED:
-            return default if default is None or type(default) is str else str(default)
+            return None if default is None else str(default).strip()
         return self.get_scalar(key, default).value
 
     def get_enum(self, key: str, constraint: Callable[[Any], _T], default: Any = _REQUIRED) -> _T:

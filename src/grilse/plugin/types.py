@@ -24,6 +24,9 @@ class FastEnum(Enum):
     def __str__(self) -> str:
         return str(self.value)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}.{self.name}: {self.value}>"
+
 
 class CoreWarnings:
     """Names of the warnings that are not a plugin's own; a project may declare each of them fatal."""

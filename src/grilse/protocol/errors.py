@@ -89,7 +89,8 @@ class GrilseError(Exception):
         temporary: bool = False,
     ) -> None:
         super().__init__(message)
-        self.message = message
+        # Plugins give what they caught as the message, too.
+        self.message = str(message)
         self.domain = domain or self.default_domain
         self.reason = reason.name if isinstance(reason, LoadErrorReason) else reason
         self.detail = detail

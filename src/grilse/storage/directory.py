@@ -159,7 +159,7 @@ class CasDirectory:
     def open_file(self, path: str, *, mode: str = "r") -> Iterator[IO[Any]]:
         """A file of the tree, open in `mode`; what is written replaces the file when the block ends without an error.
 
-        Text is UTF-8.  Modes are those of `open` without appending.
+        The new file is executable if the block makes it so (`os.fchmod`).  Text is UTF-8.  Modes are those of `open` without appending.
 
         Raises:
             ValueError: the mode is another.
@@ -172,6 +172,8 @@ class CasDirectory:
         node = directory._load().get(name)
         if node is not None and not isinstance(node, FileNode):
             raise DirectoryError(f"'{name}' in {directory} is not a file")
+        if "r" not in mode:
+            _check_name(name)
         encoding = None if "b" in mode else "utf-8"
         if "r" in mode:
             if node is None:
@@ -186,9 +188,10 @@ class CasDirectory:
         with self.store.scratch_file() as scratch:
             with open(scratch, mode.replace("x", "w"), encoding=encoding) as file:
                 yield file
+            executable = os.access(scratch, os.X_OK)
             with _as_directory_error():
                 digest = self.store.add_file(scratch, move=True)
-            directory._put(name, FileNode(digest, False))
+            directory._put(name, FileNode(digest, executable))
 
     def file_digest(self, path: str) -> str:
         """A string that is the same for files of the same content (the SHA-256, 64 hexadecimal digits).
@@ -228,19 +231,21 @@ class CasDirectory:
         directory._drop(name)
 
     def rename(self, src: str, dest: str) -> None:
-        """Move an entry; a file or an empty directory at `dest` is replaced.
+        """Move an entry; what stands at `dest` is replaced, a directory with entries included.
+
+        BuildStream's documentation allows for empty directories only, but its plugins find any replaced.
 
         Raises:
-            DirectoryError: nothing stands at `src`, `dest`'s directory does not exist, is below `src`, or a directory
-                with entries stands at `dest`.
+            DirectoryError: nothing stands at `src`, or `dest`'s directory does not exist or is below `src`.
         """
         *src_parents, src_name = _split(src)
         *dest_parents, dest_name = _split(dest)
         src_dir = self._descend(src_parents)
-        dest_dir = self._descend(dest_parents)
         node = src_dir._load().get(src_name)
         if node is None:
             raise DirectoryError(f"'{src_name}' is not in {src_dir}")
+        dest_dir = self._descend(dest_parents)
+        _check_name(dest_name)
         if src_dir is dest_dir and src_name == dest_name:
             return
         above: CasDirectory | None = dest_dir
@@ -249,7 +254,7 @@ class CasDirectory:
                 raise DirectoryError(f"Cannot move '{src}' into itself")
             above = above._parent
         if dest_name in dest_dir._load():
-            dest_dir.remove(dest_name)
+            dest_dir._drop(dest_name)
         src_dir._drop(src_name)
         if isinstance(node, CasDirectory):
             node._parent = dest_dir
@@ -436,21 +441,21 @@ class CasDirectory:
     def _find(
         self, path: str | list[str], *, follow: bool = False, links: int = 0
     ) -> tuple[CasDirectory, str, Node | CasDirectory]:
-        """What stands at a path, the directory it is in and its name there; the tree's root stands in itself."""
-        parts = [part for part in (_split(path) if isinstance(path, str) else path) if part not in ("", ".")]
-        if not parts or parts[-1] == "..":
-            directory = self._descend(parts, follow=follow, links=links)
-            return directory, "", directory
-        directory = self._descend(parts[:-1], follow=follow, links=links)
-        node = directory._load().get(parts[-1])
+        """What stands at a path, the directory it is in and its name there.
+
+        As in BuildStream the last component is a name: no directory has entries "", "." and "..".
+        """
+        *parents, name = _split(path) if isinstance(path, str) else path
+        directory = self._descend(parents, follow=follow, links=links)
+        node = directory._load().get(name)
         if node is None:
-            raise DirectoryError(f"'{parts[-1]}' is not in {directory}")
+            raise DirectoryError(f"'{name}' is not in {directory}")
         if follow and isinstance(node, SymlinkNode):
             if links >= _MAX_LINKS:
-                raise DirectoryError(f"Too many symbolic links at '{parts[-1]}' in {directory}")
+                raise DirectoryError(f"Too many symbolic links at '{name}' in {directory}")
             start = directory._root() if node.target.startswith("/") else directory
             return start._find(node.target.split("/"), follow=True, links=links + 1)
-        return directory, parts[-1], node
+        return directory, name, node
 
     def _is(self, kind: type | tuple[type, ...], path: str, follow: bool) -> bool:
         try:
@@ -560,6 +565,16 @@ def _split(path: str) -> list[str]:
     if path.startswith("/"):
         raise ValueError(f"Path '{path}' is absolute, a path relative to the directory is expected")
     return path.split("/")
+
+
+def _check_name(name: str) -> None:
+    """Make sure that an entry may be called so.
+
+    Raises:
+        DirectoryError: it may not; BuildStream makes a tree of it that nothing can unpack.
+    """
+    if name in ("", ".", ".."):
+        raise DirectoryError(f"'{name}' cannot be the name of a file or a directory")
 
 
 def _kind(node: Node | CasDirectory) -> FileType:

@@ -39,6 +39,11 @@ class FileType(Enum):
     SYMLINK = 3
     """A symbolic link"""
 
+    @classmethod
+    def values(cls) -> list[int]:
+        """The values of all members, in order."""
+        return [member.value for member in cls]
+
     def __str__(self) -> str:
         return self.name.lower().replace("_", " ")
 

@@ -72,6 +72,16 @@ class Listing(NamedTuple):
     mtime: int | None = None
 
 
+def in_message_order(nodes: dict[str, Node]) -> dict[str, Node]:
+    """The same nodes in the order that `Listing` promises, which is what plugins see when they list a directory."""
+    return dict(sorted(nodes.items(), key=_message_order))
+
+
+def _message_order(entry: tuple[str, Node]) -> tuple[int, bytes]:
+    kind = type(entry[1])
+    return 0 if kind is DirectoryNode else 1 if kind is FileNode else 2, entry[0].encode("utf-8", _ERRORS)
+
+
 def varint(value: int) -> bytes:
     """Encode a non-negative integer, or a negative 64-bit one in two's complement as protobuf does."""
     if 0 <= value < 0x80:

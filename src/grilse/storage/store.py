@@ -23,7 +23,7 @@ from typing import BinaryIO, Protocol
 from grilse.platform.files import BLOB_MODE, NEW, NEW_READABLE, READ, clone_or_copy
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import EMPTY, Digest, digest_bytes
-from grilse.storage.messages import Listing, MessageError, decode_listing, encode_listing
+from grilse.storage.messages import Listing, MessageError, decode_listing, encode_listing, in_message_order
 
 TMP_PREFIX = "grilse-"
 
@@ -288,7 +288,7 @@ class Store:
     def add_listing(self, listing: Listing) -> Digest:
         """Put a directory into the store, as a ``Directory`` message."""
         digest = self.add_bytes(encode_listing(listing))
-        self._remember(digest, listing)
+        self._remember(digest, listing._replace(nodes=in_message_order(listing.nodes)))
         return digest
 
     def add_file(self, path: str, *, move: bool = False) -> Digest:
