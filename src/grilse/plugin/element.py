@@ -190,6 +190,8 @@ class Element(Plugin):
             selection: dependencies, for which what they need to run is given, themselves included; None for what
                 this element needs to be built, itself left out.
             recurse: whether to go beyond direct dependencies.
+
+        There are none in `configure`, as in BuildStream: what a declaration configures does not depend on others.
         """
         visited = set[int]()
         for item in (self,) if selection is None else selection:
@@ -197,6 +199,8 @@ class Element(Plugin):
                 yield cast("Element", self._proxy(facts))
 
     def _reachable(self, item: Any, recurse: bool, visited: set[int]) -> Iterable[ElementFacts]:
+        if self._grilse.configuring:
+            return ()
         if item is self:
             facts = self._grilse.facts
             return build_closure(facts, visited) if recurse else _unique(facts.build_dependencies)
@@ -205,7 +209,7 @@ class Element(Plugin):
 
     def search(self, name: str) -> Element | None:
         """The element called `name` among what this element needs to be built, or None."""
-        for facts in build_closure(self._grilse.facts):
+        for facts in () if self._grilse.configuring else build_closure(self._grilse.facts):
             if facts.name == name:
                 return cast("Element", self._proxy(facts))
         return None

@@ -144,7 +144,9 @@ class Plugin:
             PluginError: the project declares this warning fatal.
         """
         if warning_token:
-            token = warning_token if warning_token in CORE_WARNINGS else f"{self._grilse.kind}:{warning_token}"
+            # BuildStream asks for the very object, so that a plugin's own token of the same spelling is its own.
+            core = any(warning_token is name for name in CORE_WARNINGS)
+            token = warning_token if core else f"{self._grilse.kind}:{warning_token}"
             brief = f"[{token}]: {brief}"
             if token in self._grilse.project.fatal_warnings:
                 raise PluginError(f"{brief}\n{detail or ''}", reason=token)
@@ -167,7 +169,11 @@ class Plugin:
         """
         state = self._grilse
         with state.host.timed(
-            activity_name, detail=detail, silent_nested=silent_nested, element=state.full_name, key=self._message_key()
+            str(activity_name),
+            detail=None if detail is None else str(detail),
+            silent_nested=silent_nested,
+            element=state.full_name,
+            key=self._message_key(),
         ):
             yield
 
@@ -285,7 +291,9 @@ class Plugin:
 
     def _message(self, kind: str, brief: str, detail: str | None) -> None:
         state = self._grilse
-        state.host.message(kind, brief, detail=detail, element=state.full_name, key=self._message_key())
+        shown = None if detail is None else str(detail)
+        # Plugins say errors and paths, too; what crosses processes is text.
+        state.host.message(kind, str(brief), detail=shown, element=state.full_name, key=self._message_key())
 
     def _message_key(self) -> str | None:
         # What a source says of its element stands without key in bst's logs.

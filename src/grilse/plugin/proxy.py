@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class ElementProxy:
     """A dependency as `owner` sees it; the same object each time, so that proxies can be compared."""
 
-    __slots__ = ("_grilse_facts", "_grilse_owner", "name")
+    # Plugins may note something on it.
+    __slots__ = ("__dict__", "_grilse_facts", "_grilse_owner", "name")
 
     def __init__(self, owner: Element, facts: ElementFacts) -> None:
         self._grilse_owner = owner

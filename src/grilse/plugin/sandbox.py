@@ -151,8 +151,6 @@ class Sandbox:
         """
         if self._runner is None:
             raise ImplError(f"{self._element}: the plugin says that it runs no commands (BST_RUN_COMMANDS), but does")
-        if self._runner is None:
-            raise ImplError(f"{self._element}: the plugin says that it runs no commands (BST_RUN_COMMANDS), but does")
         directory = cwd or self._cwd or "/"
         _absolute(directory)
         environment = dict((self._env if env is None else env) or {})
@@ -303,10 +301,16 @@ class Sandbox:
             last: whether it is likely that no other command follows: new files are moved instead of copied.
         """
         command = self._command(argv, cwd, environment, read_only)
-        session = self._staged(command)
-        with _missing_command():
-            status = session.run(command)
         root = self.get_virtual_directory()
+        before = root.digest()
+        session = self._staged(command)
+        try:
+            with _missing_command():
+                status = session.run(command)
+        except SandboxCommandError:
+            # Nothing has run: the directories that every sandbox has are not in the tree either.
+            root.reset(before)
+            raise
         if command.writable is None:
             digest = session.capture("/", mtimes=self._mtimes, last=False)
             root.reset(digest)

@@ -55,7 +55,6 @@ class PlanHost:
         self._say = say
         self._remember = remember
         self._note = note
-        self._silent = 0
         self._store: Store | None = None
         self._trees: TreeDigests | None = None
 
@@ -71,8 +70,8 @@ class PlanHost:
     def message(
         self, kind: str, text: str, *, detail: str | None = None, element: str | None = None, key: str | None = None
     ) -> None:
-        """Send a message."""
-        if not self._silent or kind in ("warn", "error"):
+        """Send a message: what bst says while it loads a project is what it says of activities kept silent."""
+        if kind in ("info", "warn", "error"):
             self._say(kind, text, detail, element)
 
     @contextmanager
@@ -85,21 +84,13 @@ class PlanHost:
         element: str | None = None,
         key: str | None = None,
     ) -> Iterator[None]:
-        """Nothing is worth timing here; nested messages are as asked for."""
-        self._silent += silent_nested
-        try:
-            yield
-        finally:
-            self._silent -= silent_nested
+        """Nothing is worth timing here."""
+        yield
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
-        """Drop messages below a warning."""
-        self._silent += 1
-        try:
-            yield
-        finally:
-            self._silent -= 1
+        """Nothing more than always."""
+        yield
 
     def tree_digest(self, path: str, *, mtimes: bool = False) -> Digest:
         """The digest of a host file or directory as a tree.

@@ -138,7 +138,7 @@ class JobContext:
         name = element or self.name
         shown = self.spec.key if key is None else key
         self.log_line(kind, name, shown, text, detail, elapsed)
-        if self._silent and kind not in ("warn", "error", "bug", "failure"):
+        if self._silent and kind not in ("info", "warn", "error", "bug", "failure"):
             return
         spec = self.spec
         said = Text(
@@ -202,7 +202,7 @@ class JobContext:
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
-        """Keep messages below a warning to the log within a block."""
+        """Keep messages that are not worth knowing to everybody to the log within a block."""
         self._silent += 1
         try:
             yield
