@@ -83,7 +83,8 @@ def _store_inline(toplevel: Project, source: Source, ref: Any) -> None:
     node = source._grilse.spec.node
     assert isinstance(node, MappingNode)
     documents: dict[str, _Document] = {}
-    for key, value in _changes(source, node.strip_node_info(), ref).items():
+    before = {key: value for key, value in node.strip_node_info().items() if key not in source.COMMON_CONFIG_KEYS}
+    for key, value in _changes(source, before, ref).items():
         place: Node = node.value.get(key, node) if value is not _GONE or key in node.value else node
         container = node
         file = place.file

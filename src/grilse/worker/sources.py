@@ -114,7 +114,7 @@ class ElementSources:
             changed = ref != old
             if changed:
                 source.info(f"Found new revision: {ref}")
-                source.set_ref(ref, MappingNode.from_plain({}))
+                source.set_ref(ref, _ref_place(source))
                 # What comes behind it may want to see it.
                 self._names[index] = f"{source.get_kind()}/{keytext.digest(source.get_unique_key())}"
                 if workspaced:
@@ -219,6 +219,19 @@ class ElementSources:
             inner = os.path.join(scratch, "tree")
             os.mkdir(inner)
             yield inner
+
+
+def _ref_place(source: Source) -> MappingNode:
+    """What `Source.set_ref` gets to write into: what the declaration or ``project.refs`` says, which stays as it is."""
+    spec = source._grilse.spec
+    if spec.ref_node is not None:
+        return spec.ref_node.clone()
+    if spec.clear_ref:
+        return MappingNode.from_plain({})
+    node = spec.config.clone()
+    for key in source.COMMON_CONFIG_KEYS:
+        node.safe_del(key)
+    return node
 
 
 def _depends_on_previous(source: Source) -> bool:

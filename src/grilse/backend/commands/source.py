@@ -67,7 +67,7 @@ def track(session: Session, action: SourceTrack) -> int:
 
         def apply(item: Item, refs: list[dict[str, Any]]) -> None:
             for entry in refs:
-                if entry["ref"] is not None:
+                if entry["changed"]:
                     store_ref(pipeline.project, item.element, entry["index"], entry["ref"])
 
         stage = TrackStage(pipeline.book, pipeline.states, pipeline.config.network_retries, apply)
