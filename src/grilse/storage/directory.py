@@ -159,7 +159,8 @@ class CasDirectory:
     def open_file(self, path: str, *, mode: str = "r") -> Iterator[IO[Any]]:
         """A file of the tree, open in `mode`; what is written replaces the file when the block ends without an error.
 
-        The new file is executable if the block makes it so (`os.fchmod`).  Text is UTF-8.  Modes are those of `open` without appending.
+        The new file is executable if the block makes it so (`os.fchmod`).  Text is UTF-8.  Modes are those of
+        `open` without appending.
 
         Raises:
             ValueError: the mode is another.

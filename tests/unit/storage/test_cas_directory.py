@@ -183,9 +183,11 @@ def test_renaming(store: Store) -> None:
     with directory.open_directory("f").open_file("new", mode="w") as file:
         file.write("n")
     assert dump(CasDirectory(store, directory.digest())) == dump(directory)
-    for source, target in (("d", "d/empty/x"), ("nothing", "x"), ("f", "d"), ("f", "nowhere/x")):
+    for source, target in (("d", "d/empty/x"), ("nothing", "x"), ("f", "nowhere/x"), ("f", "d/.."), ("f", "")):
         with pytest.raises(DirectoryError):
             directory.rename(source, target)
+    directory.rename("f", "d")
+    assert dump(directory)["d"] == {"c": "3", "new": "n"}
 
 
 def test_relative_paths_are_listed_files_first(store: Store) -> None:
