@@ -11,8 +11,6 @@ from collections.abc import Iterator
 
 # The event log in the directory of a session.
 LOG_NAME = "events.jsonl"
-# What jobs were told is in a session's directory when there were some.
-PLAN_NAME = "plan"
 # A session holds a lock on this file in its directory as long as it runs.
 LOCK_NAME = "running.lock"
 # Artifact names offered at most.

@@ -50,7 +50,6 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines = [msgspec.json.encode(event) + b"\n" for event in events]
         (root / name / "events.jsonl").write_bytes(b"".join(lines))
     (root / "20260101-000000-empty").mkdir()
-    (root / "20251009-085320-abc123" / "plan").touch()
     return root
 
 
@@ -294,8 +293,7 @@ def test_a_session_without_an_end_is_running_or_was_killed(
 
 
 def test_both_sides_mean_the_same_files() -> None:
-    names = (places.LOG_NAME, places.LOCK_NAME, places.PLAN_NAME)
-    assert names == (history.LOG_NAME, history.LOCK_NAME, history.PLAN_NAME)
+    assert (places.LOG_NAME, places.LOCK_NAME) == (history.LOG_NAME, history.LOCK_NAME)
 
 
 def test_a_build_that_ended_before_it_had_jobs_is_not_what_reports_are_about(
@@ -305,7 +303,9 @@ def test_a_build_that_ended_before_it_had_jobs_is_not_what_reports_are_about(
         time=START + 900, session="20251009-090000-def456", log=None, argv=("build", "tpyo.bst"), program="1"
     )
     (sessions / later.session).mkdir()
-    (sessions / later.session / "events.jsonl").write_bytes(msgspec.json.encode(later) + b"\n")
+    error = e.Error(scope="main", domain="STREAM", reason=None, message='{"event":"no job-started",')
+    lines = [msgspec.json.encode(event) + b"\n" for event in (later, error)]
+    (sessions / later.session / "events.jsonl").write_bytes(b"".join(lines))
     assert "build lib/zlib.bst" in log(capfd, "trace")
     # By its name it can be had all the same.
     assert log(capfd, "what-ran", later.session) == "No job ran.\n"

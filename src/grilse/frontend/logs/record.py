@@ -9,18 +9,22 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from ...platform.files import try_lock
 from ...protocol import events
 from ...protocol.errors import GrilseError
 from ...protocol.events import Event
 from ..display.model import Model
-from ..places import LOCK_NAME, LOG_NAME, PLAN_NAME, session_names, sessions_directory
+from ..places import LOCK_NAME, LOG_NAME, session_names, sessions_directory
 from ..session_log import EventReader
 
 _TITLES = {"fetch": "Fetch", "track": "Track", "pull": "Pull", "push": "Push"}
 # Sessions looked at, at most, to find the newest one that ran jobs.
 _LOOKED_AT = 200
+# How the line of a job that was started begins, and bytes read at a time to find one.
+_JOB = b'{"event":"job-started",'
+_BLOCK = 1 << 20
 
 
 @dataclass(slots=True)
@@ -87,17 +91,24 @@ def find_log(wanted: str | None) -> str:
 
 def _newest(names: list[str]) -> list[str]:
     for name in names[:_LOOKED_AT]:
-        if not os.path.exists(os.path.join(sessions_directory(), name, PLAN_NAME)):
-            # It ended before it had anything to do.
-            continue
         try:
             with open(os.path.join(sessions_directory(), name, LOG_NAME), "rb") as file:
                 first = EventReader().decode(file.readline())
+                if isinstance(first, events.SessionStarted) and title_of(first.argv) is not None and _has_jobs(file):
+                    return [name]
         except OSError:
             continue
-        if isinstance(first, events.SessionStarted) and title_of(first.argv) is not None:
-            return [name]
     return names[:1]
+
+
+def _has_jobs(file: IO[bytes]) -> bool:
+    # Not decoded: a plan of thousands of elements comes before the first job.
+    before = b""
+    while block := file.read(_BLOCK):
+        if _JOB in before + block:
+            return True
+        before = block[-len(_JOB) :]
+    return False
 
 
 def title_of(argv: Sequence[str]) -> str | None:
