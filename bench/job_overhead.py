@@ -102,7 +102,7 @@ def run(channel: Channel[ToWorker, FromWorker], spec: JobSpec) -> float:
     channel.send(spec)
     while not isinstance(message := channel.receive(), JobResult):
         pass
-    if message.status != "ok" or not message.reusable:
+    if message.status not in ("ok", "skipped") or not message.reusable:
         sys.exit(f"the job failed, or left something behind: {message}")
     return message.seconds
 
