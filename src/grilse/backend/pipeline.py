@@ -227,6 +227,8 @@ class Pipeline:
             return recalled
         self.open_project()
         targets = self.load_elements(*given)
+        # Nothing is executed, but what is wrong with the services is said here too
+        self.config.execution(self.project.name)
         if self.strict:
             everything = targets + self._excepted
             self._rememberable = partial(self.planner.remember, *given, everything, self._said, whole=whole)

@@ -10,6 +10,11 @@ be built when all that it builds with is usable.  Both spread along edges, each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
+
+# How an element is required: for itself, or with all that it needs to run
+_ALONE: Final = 1
+_TO_RUN: Final = 2
 
 
 class BuildPlan:
@@ -49,17 +54,25 @@ class BuildPlan:
             for needed in build_edges[user]:
                 self._build_users[needed].append(user)
 
+    def require_alone(self, index: int) -> None:
+        """Require an element, but not what it needs to run."""
+        if not self._required[index]:
+            self._required[index] = _ALONE
+            self._on_required(index)
+
     def require(self, index: int) -> None:
         """Require an element and all it needs to run."""
         todo = [index]
         while todo:
             current = todo.pop()
-            if self._required[current]:
+            before = self._required[current]
+            if before == _TO_RUN:
                 continue
-            self._required[current] = 1
+            self._required[current] = _TO_RUN
             # Dependencies first: they are entered, and so become ready, before what needs them.
-            fresh = [needed for needed in self._runtime_edges[current] if not self._required[needed]]
-            self._on_required(current)
+            fresh = [needed for needed in self._runtime_edges[current] if self._required[needed] != _TO_RUN]
+            if not before:
+                self._on_required(current)
             todo.extend(reversed(fresh))
 
     def must_build(self, index: int) -> None:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..project.remotes import cache_config_from_node, execution_from_node, remote_from_string
+from ..project.remotes import cache_config_from_node, remote_from_string
 from ..project.resolved import ResolvedElement
 from ..protocol.requests import Remotes
 from ..remote.config import (
     CacheConfig,
-    ExecutionConfig,
     RemoteConfig,
     RemoteSettings,
     can_pull,
@@ -126,7 +125,7 @@ def _settings(pipeline: Pipeline, given: Remotes, *, artifacts: bool, sources: b
         if sources
         else {},
         storage=config.storage_service,
-        execution=_execution(pipeline, projects),
+        execution=config.execution(projects[0].name) if projects else None,
         pull_buildtrees=config.pull_buildtrees,
         state_directory=_state_directory(pipeline),
     )
@@ -204,14 +203,3 @@ def _recommended(project: Project, key: str) -> Iterable[RemoteConfig]:
     for one in reversed(chain):
         full = one.full
         yield from full.artifact_caches if key == "artifacts" else full.source_caches
-
-
-def _execution(pipeline: Pipeline, projects: Sequence[Project]) -> ExecutionConfig | None:
-    config = pipeline.config
-    if not projects:
-        return None
-    overrides = config.projects.get_mapping(projects[0].name, {})
-    node = overrides.get_mapping("remote-execution", None)
-    if node is not None:
-        return execution_from_node(node, storage_elsewhere=config.storage_service is not None)
-    return config.remote_execution

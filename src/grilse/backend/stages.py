@@ -123,7 +123,6 @@ class FetchStage(BaseStage):
     """Fetch sources.
 
     Args:
-        original: fetch what sources themselves keep, even if the store has the content (``source fetch``).
         plan: leaves out elements whose artifact is here, or None.
     """
 
@@ -132,11 +131,8 @@ class FetchStage(BaseStage):
     runs = "sources"
     tokens: tuple[str, ...] = (DOWNLOAD,)
 
-    def __init__(
-        self, book: PlanBook, states: States, retries: int, *, original: bool = False, plan: BuildPlan | None = None
-    ) -> None:
+    def __init__(self, book: PlanBook, states: States, retries: int, *, plan: BuildPlan | None = None) -> None:
         super().__init__(book, states, retries)
-        self._original = original
         self._plan = plan
 
     def decide(self, item: Item) -> Decision:
@@ -146,13 +142,9 @@ class FetchStage(BaseStage):
             return Decision.SKIP
         if not element.sources:
             return Decision.SKIP
-        if not self._original and self.states.sources_cached(element):
+        if self.states.sources_cached(element):
             return Decision.SKIP
         return Decision.RUN
-
-    def parameters(self, item: Item) -> dict[str, Any]:
-        """Whether originals are wanted."""
-        return {"original": self._original}
 
     def finished(self, item: Item, result: JobResult) -> None:
         """The sources are here."""

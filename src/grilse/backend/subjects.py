@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..plugin.globs import matcher
 from ..plugin.node import FileInfo
 from ..project.resolved import ResolvedElement
+from ..project.targets import is_pattern
 from ..project.yaml_reader import read_yaml
 from ..protocol.errors import ErrorDomain, GrilseError, StreamError
 from ..protocol.records import DependencyRecord, ElementBody, ElementRecord, PluginRecord, ProjectRecord, Ref
@@ -72,6 +73,8 @@ def load_subjects(
     names: Sequence[str],
     deps: str,
     needs: Callable[[Subject], Sequence[str]] | None = None,
+    *,
+    defaults: bool = False,
 ) -> Chosen:
     """The artifacts that a command line names, with the dependencies asked for.
 
@@ -80,6 +83,7 @@ def load_subjects(
         names: names and patterns of elements and artifacts.
         deps: value of ``--deps``.
         needs: finds out the names of the artifacts in the build closure of one that is not here.
+        defaults: whether no names mean the default targets, instead of nothing.
 
     Raises:
         StreamError: ``deps-not-supported`` for artifact names, or a name cannot be meant.
@@ -90,7 +94,7 @@ def load_subjects(
         raise StreamError("There is no project here: name artifacts", reason="project-not-loaded")
     if project is None:
         _refuse_elements(names)
-    found = pipeline.targets_of(names, artifacts=True)
+    found = pipeline.targets_of(names, artifacts=True, defaults=defaults)
     refs = [*found.artifacts, *_matching(pipeline, found.artifact_patterns)]
     elements = pipeline.load_elements(found.elements) if found.elements else []
     if refs and deps not in ("none", "build"):
@@ -111,7 +115,8 @@ def load_subjects(
 
 
 def _refuse_elements(names: Sequence[str]) -> None:
-    elements = [name for name in names if name.endswith(".bst")]
+    # Patterns are refused by whoever looks for what matches
+    elements = [name for name in names if name.endswith(".bst") and not is_pattern(name)]
     if elements:
         raise StreamError(
             f"There is no project here, so that these elements cannot be loaded: {', '.join(elements)}",

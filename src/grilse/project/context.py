@@ -117,8 +117,7 @@ class LoadContext:
             LoadError: CONFLICTING_JUNCTION.
         """
         for name, loaders in self._loaders.items():
-            if len(loaders) > 1:
-                self._check_instances(name, loaders)
+            self._check_instances(name, loaders)
 
     def relations(self, loader: Loader) -> tuple[list[Loader], list[Loader]]:
         """The loaders above that mark this one as a duplicate, and those that mark it as internal."""

@@ -23,6 +23,7 @@ def circular_search(name: str, place: Node | None, detail: str | None = None) ->
     )
 
 
-def invalid(message: str, node: Node) -> LoadError:
-    """The error that says what is wrong with a node."""
-    return LoadError(message, reason=LoadErrorReason.INVALID_DATA, where=str(node.get_provenance()))
+def invalid(message: str, node: Node | None) -> LoadError:
+    """The error that says what is wrong with a node, or with what the command line says."""
+    where = str(node.get_provenance()) if node is not None else ""
+    return LoadError(message, reason=LoadErrorReason.INVALID_DATA, where=where)

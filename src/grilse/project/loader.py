@@ -138,8 +138,8 @@ class Loader:
 
     def _find(self, name: str, place: Node | None) -> LoadElement:
         """The element of a name with junctions; its dependencies are not loaded."""
-        junction, _, local = name.rpartition(":")
-        loader = self.subproject(junction, place) if junction else self
+        junction, colon, local = name.rpartition(":")
+        loader = self.subproject(junction, place) if colon else self
         return loader._find_local(local, place)
 
     def _find_local(self, name: str, place: Node | None) -> LoadElement:

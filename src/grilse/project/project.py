@@ -124,6 +124,7 @@ class Project:
         self.default_targets = defaults.get_str_list("targets")
         self.fatal_warnings = config.get_str_list("fatal-warnings", [])
         self._load_junctions(config)
+        storage = config.get_scalar("ref-storage")  # included files have no say in it
 
         self.loader = Loader(self, parent, provenance)
         context.add_loader(self.loader)
@@ -134,7 +135,6 @@ class Project:
             context.host.project_loaded(self)
         self.first_pass, _ = run_pass(self, config, ignore_unknown=True)
 
-        storage = config.get_scalar("ref-storage")
         self.ref_storage = storage.as_str()
         if self.ref_storage not in (refs.INLINE, refs.PROJECT_REFS):
             raise invalid(f"'ref-storage' should be inline or project.refs, not '{self.ref_storage}'", storage)
@@ -200,6 +200,11 @@ class Project:
                 return  # loading the parent has led here already
         self._loading_fully = True
         self._run_second_pass()
+
+    @property
+    def half_loaded(self) -> bool:
+        """Whether the rest of the configuration is being loaded right now."""
+        return self._loading_fully and self._second_pass is None
 
     def _unfinished(self) -> LoadError:
         return LoadError(

@@ -64,6 +64,8 @@ def _store_apart(
     document = _Document(os.path.join(toplevel.directory, name))
     path = _declared_apart(toplevel, project, element, index) or ["projects", project.name, element.name, index]
     found = document.find(path)
+    if found is not None and not isinstance(found, dict):
+        raise document.misplaced(path)
     before: dict[str, Any] = _plain(found) if found is not None else {}
     for key, value in _changes(source, before, ref).items():
         document.set(path, key, value)
@@ -179,11 +181,17 @@ class _Document:
         return here
 
     def set(self, path: Path, key: str, value: Any) -> None:
-        """Set, or with `_GONE` remove, a key of the mapping at a path; what is missing on the way is made."""
+        """Set, or with `_GONE` remove, a key of the mapping at a path; what is missing on the way is made.
+
+        Raises:
+            SourceError: ``save-ref-error``, something else is in the way.
+        """
         self._changed = True
-        here = self._data
-        for step, following in zip(path, [*path[1:], ""]):
+        here: Any = self._data
+        for depth, (step, following) in enumerate(zip(path, [*path[1:], ""])):
             empty: Any = {} if isinstance(following, str) else []
+            if type(step) is not (str if isinstance(here, dict) else int if isinstance(here, list) else None):
+                raise self.misplaced(path[:depth])
             if isinstance(step, str):
                 here = here.setdefault(step, empty)
             else:
@@ -209,6 +217,11 @@ class _Document:
             write_user_file(self._path, stream.getvalue())
         except OSError as error:
             raise self._error(error) from error
+
+    def misplaced(self, path: Path) -> SourceError:
+        """The error that something at a path is not what a file of refs has there."""
+        where = ": ".join(str(step) for step in path) or "the top"
+        return self._error(ValueError(f"What is at {where} has no place for refs"))
 
     def _error(self, error: Exception) -> SourceError:
         return SourceError(f"Error saving source reference to '{self._path}': {error}", reason="save-ref-error")

@@ -82,15 +82,19 @@ class Subprojects:
         loader = self._open_or_overriding(name)
         if loader is not None:
             return loader
-        self._loader.load(name, place)
-        element = self._loader.elements[name]
-        if element.link_target is not None:
+        mine = self._loader
+        # While the configuration includes from here, other kinds than junctions and links cannot be read yet
+        element = mine.elements.get(name) or mine.read_file(name, place, first_pass_only=mine.project.half_loaded)
+        if element is not None:
+            mine.load(name, place)
+        if element is not None and element.link_target is not None:
             target = element.link_target
             junction, _, local = target.as_str().rpartition(":")
             start = self.open(junction, target) if junction else self._loader
             return start.subproject(local, target)
-        if element.kind != "junction":
-            raise invalid(f"'{name}' should be a junction, but is of kind '{element.kind}'", place or element.node)
+        if element is None or element.kind != "junction":
+            node = place or (element.node if element is not None else None)
+            raise invalid(f"'{name}' should be a junction", node)
         if element.dependencies:
             raise LoadError(
                 f"The junction '{element.full_name}' cannot have dependencies",

@@ -6,8 +6,9 @@ Knows nothing of loading.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -34,6 +35,15 @@ class Targets(msgspec.Struct, frozen=True):
     unmatched: list[str]
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name of the command line stands for all names that match it."""
+    return any(character in name for character in "*?[")
+
+
+# The key is a SHA-256 in hexadecimal digits
+_ARTIFACT_NAME: Final = re.compile(r"[^/]*/[^/]*/[0-9a-f]{64}")
+
+
 def classify_targets(names: Iterable[str], project: Project | None, *, artifacts: bool = False) -> Targets:
     """Sort command line names; patterns of element names are replaced by the elements that match.
 
@@ -42,14 +52,14 @@ def classify_targets(names: Iterable[str], project: Project | None, *, artifacts
         artifacts: whether artifact names are accepted.
 
     Raises:
-        StreamError: invalid-element-names, or glob-elements-without-project.
+        StreamError: invalid-element-names, unrecognized-target-format, or glob-elements-without-project.
     """
     elements: dict[str, None] = {}
     artifact_names: dict[str, None] = {}
     patterns: dict[str, None] = {}
     artifact_patterns: dict[str, None] = {}
     for name in names:
-        if any(character in name for character in "*?["):
+        if is_pattern(name):
             (patterns if name.endswith(".bst") else artifact_patterns)[name] = None
         else:
             (elements if name.endswith(".bst") else artifact_names)[name] = None
@@ -60,6 +70,13 @@ def classify_targets(names: Iterable[str], project: Project | None, *, artifacts
             reason="invalid-element-names",
             detail=_meant(artifact_names, project) or "Element names and patterns of element names end in '.bst'.",
         )
+    for name in artifact_names:
+        if not _ARTIFACT_NAME.fullmatch(name):
+            raise StreamError(
+                f"'{name}' is neither the name of an element nor that of an artifact",
+                reason="unrecognized-target-format",
+                detail=_meant([name], project) or "Names of elements end in '.bst', artifacts are PROJECT/ELEMENT/KEY.",
+            )
     unmatched: list[str] = []
     if patterns:
         if project is None:

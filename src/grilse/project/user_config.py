@@ -136,6 +136,17 @@ class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.overrides(project).get_bool("strict", True) if self.strict is None else self.strict
 
+    def execution(self, project: str) -> ExecutionConfig | None:
+        """The services for remote execution, `project` being the one that was started from.
+
+        Raises:
+            LoadError: INVALID_DATA.
+        """
+        node = self.overrides(project).get_mapping("remote-execution", None)
+        if node is None:
+            return self.remote_execution
+        return execution_from_node(node, storage_elsewhere=self.storage_service is not None)
+
 
 def load_user_config(invocation: Invocation, files: YamlFiles, environment: Mapping[str, str]) -> UserConfig:
     """Read the user's configuration.

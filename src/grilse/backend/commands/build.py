@@ -97,8 +97,9 @@ def _build(
         stages.append(SourcePushStage(book, states, retries, remotes.push_sources))
     first = stages[0].action
     run = Run(pipeline, stages, done)
+    require = plan.require_alone if deps == "none" else plan.require
     for index in wanted(pipeline, targets, deps, numbers):
-        plan.require(index)
+        require(index)
     run.run()
 
 

@@ -39,10 +39,12 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
     with pipeline.working(("checkout",)):
         target = action.target
         if target is None:
-            pipeline.open_project()
+            pipeline.try_open_project()
             target = default_target(pipeline)
         subject = _subject(pipeline, target, action.deps)
         tar = action.tar
+        if action.directory == "":
+            raise StreamError("The name of the directory to check out to is empty")
         directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
         fresh = check_writable(directory, tar, force=action.force)
         remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
@@ -124,7 +126,7 @@ def default_target(pipeline: Pipeline) -> str:
     Raises:
         GrilseError: there is none.
     """
-    element = pipeline.planner.session.workspace_element
+    element = pipeline.planner.session.workspace_element if pipeline.projects() else None
     if element is None:
         raise GrilseError('Missing argument "ELEMENT".', domain=ErrorDomain.APP)
     return element
@@ -194,27 +196,32 @@ def source_checkout(session: Session, action: SourceCheckout) -> int:
     """
     location = os.path.abspath(action.tar or action.directory or "source-checkout")
     is_tar = action.tar is not None
-    fresh = check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
     pipeline = Pipeline(session)
     with pipeline.working(("source_checkout",)):
-        pipeline.open_project()
-        targets = (action.target or default_target(pipeline),)
-        elements = pipeline.select(pipeline.load_targets(targets, action.except_), action.deps)
+        target = action.target
+        if target is None:
+            pipeline.try_open_project()
+            target = default_target(pipeline)
+        else:
+            pipeline.open_project()
+        fresh = check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
+        elements = pipeline.select(pipeline.load_targets((target,), action.except_), action.deps)
         check_resolved(elements)
-        target = os.path.realpath(location)
+        open_remotes(pipeline, action.remotes, artifacts=False)
+        place = os.path.realpath(location)
         try:
-            with scratch_beside(target) as scratch:
+            with scratch_beside(place) as scratch:
                 staged = os.path.join(scratch, "tree")
                 os.mkdir(staged)
                 _write_sources(pipeline, elements, staged, scripts=action.include_build_scripts)
                 if is_tar:
                     archive = os.path.join(scratch, "archive")
                     _pack(staged, archive, action.compression)
-                    os.replace(archive, target)
+                    os.replace(archive, place)
                 elif fresh:
-                    put_in_place(staged, target)
+                    put_in_place(staged, place)
                 else:
-                    move_into(staged, target)
+                    move_into(staged, place)
         except OSError as error:
             raise StreamError(f"Failed to checkout sources to {location}: {error}") from error
         session.reporter.text("info", f"Checked out sources to '{location}'")

@@ -44,7 +44,7 @@ def fetch(session: Session, action: SourceFetch) -> int:
             for element in elements:
                 states.artifact(element)
         tell_pipeline(pipeline, targets, elements, remotes)
-        stage = FetchStage(pipeline.book, states, pipeline.config.network_retries, original=True)
+        stage = FetchStage(pipeline.book, states, pipeline.config.network_retries)
         run = Run(pipeline, [stage])
         for index, element in enumerate(elements):
             run.scheduler.enter(Item(element, index, index, states))

@@ -31,7 +31,7 @@ def artifact_pull(session: Session, action: ArtifactPull) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes), defaults=True)
         remotes = _remotes(pipeline, action.remotes, chosen.subjects, "pull")
         if not remotes.any_pull:
             raise StreamError("No artifact caches available for pulling artifacts")
@@ -47,7 +47,7 @@ def artifact_push(session: Session, action: ArtifactPush) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes))
+        chosen = load_subjects(pipeline, action.artifacts, action.deps, _needs(pipeline, action.remotes), defaults=True)
         remotes = _remotes(pipeline, action.remotes, chosen.subjects, "push")
         if not remotes.any_push:
             raise StreamError("No artifact caches available for pushing artifacts")

@@ -22,6 +22,6 @@ def run(job: JobContext) -> dict[str, Any]:
         JobSkipped: everything is here already.
     """
     with ElementJob(job) as element:
-        if not element.sources.fetch(original=bool(job.spec.parameters.get("original"))):
+        if not element.sources.fetch():
             raise JobSkipped
     return {}
