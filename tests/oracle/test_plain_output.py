@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ import pytest
 
 from grilse.sandbox.means import find_means
 
+from .base_system import make_base_system
 from .tools import REPOSITORY, Oracle
 
 pytestmark = [pytest.mark.oracle, pytest.mark.timeout(120)]
@@ -112,16 +112,8 @@ def sandboxed(tmp_path: Path, both: Run) -> Run:
     means = find_means(str(tmp_path / "means"))
     if means.bwrap is None:
         pytest.skip(f"no sandbox: {means.problem}")
-    programs = [str(shutil.which(name, path="/usr/bin:/bin")) for name in PROGRAMS]
-    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
-    libraries = {word for word in listed.split() if word.startswith("/") and not word.endswith(":")}
     for name in ("bst", "grilse"):
-        base = tmp_path / name / "demo" / "base"
-        for source in (*programs, *libraries):
-            inside = f"usr/bin/{os.path.basename(source)}" if source in programs else source.strip("/")
-            (base / inside).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, base / inside)
-        (base / "bin").symlink_to("usr/bin")
+        make_base_system(tmp_path / name / "demo" / "base", PROGRAMS)
     return both
 
 

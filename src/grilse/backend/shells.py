@@ -58,7 +58,7 @@ def shell_parameters(
         "environment": dict(project.shell_environment),
         "mounts": host,
         "command": list(command) or list(project.shell_command),
-        "prompt": None if command else f"[{key[:8]}@{name}:${{PWD}}]$ ",
+        "prompt": f"[{key[: pipeline.config.key_length]}@{name}:${{PWD}}]$ ",
         "interactive": not command,
     }
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ..plugin.node import MappingNode, Node, ScalarNode
 from ..protocol.errors import LoadError, LoadErrorReason
-from .architecture import canonical_architecture, host_architecture, host_system
+from ..sandbox.architecture import canonical_architecture, host_architecture, host_system
 from .expressions import ExpressionError, evaluate
 from .names import check_symbol, nearest
 

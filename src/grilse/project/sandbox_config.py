@@ -9,7 +9,7 @@ from typing import Any
 
 from ..plugin.node import MappingNode
 from ..protocol.errors import ErrorDomain, GrilseError
-from .architecture import canonical_architecture, host_architecture, host_system
+from ..sandbox.architecture import canonical_architecture, host_architecture, host_system
 
 _KEYS = ["build-uid", "build-gid", "build-os", "build-arch", "remote-apis-socket"]
 _SOCKET_KEYS = ["path", "action-cache-enable-update"]

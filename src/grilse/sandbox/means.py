@@ -29,11 +29,13 @@ class Means:
         bwrap: path of bubblewrap, or None where it is missing or does not work: then nothing can be run.
         overlay: whether roots are overlays of unpacked artifacts; otherwise each is a copy of its own.
         problem: why nothing can be run, for users, or "".
+        personality: words before the command line that make the machine look like its 32-bit kin, or none.
     """
 
     bwrap: str | None
     overlay: bool
     problem: str = ""
+    personality: tuple[str, ...] = ()
 
 
 def find_means(directory: str) -> Means:

@@ -243,12 +243,12 @@ class Session:
     @contextmanager
     def _opened(self, command: Command, parent: int, status: int) -> Iterator[Launch]:
         """Prepare the root for a command; restore afterwards what was changed for that."""
+        if not self.has_command(command):
+            raise SandboxError(f"Staged artifacts do not provide command '{command.argv[0]}'", reason="missing-command")
         if self._means.bwrap is None:
             raise SandboxError(
                 f"Commands cannot be run in a sandbox: {self._means.problem}", reason="unavailable-local-sandbox"
             )
-        if not self.has_command(command):
-            raise SandboxError(f"Staged artifacts do not provide command '{command.argv[0]}'", reason="missing-command")
         self._seen = None
         path = self._scratch.path
         # The overlay is mounted over its own upper directory, in a namespace of its own.
@@ -270,7 +270,7 @@ class Session:
         try:
             for directory, _ in before:
                 os.chmod(directory, 0o555)
-            yield Launch([*outer, *inner], environment)
+            yield Launch([*self._means.personality, *outer, *inner], environment)
         finally:
             for directory, kept in before:
                 os.chmod(directory, kept.st_mode & 0o7777)

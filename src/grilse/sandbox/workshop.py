@@ -6,8 +6,10 @@ Knows where things are and which means this machine has; `session` does the work
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from grilse.sandbox.machine import for_machine
 from grilse.sandbox.means import Means, find_means, forget_means
 from grilse.sandbox.session import Session
 from grilse.sandbox.spec import SandboxOutcome, SandboxRun
@@ -25,11 +27,20 @@ class Workshop:
         directory: where trees and scratch directories are; on the file system of the store if that can be had.
         means: how sandboxes are run; None to find out.
         tree_limit: bytes that unpacked trees may take together; None for a share of the file system.
+        config: the element's sandbox configuration, whose ``build-os`` and ``build-arch`` must be had here.
     """
 
-    __slots__ = ("_directory", "_means", "store", "trees")
+    __slots__ = ("_config", "_directory", "_means", "store", "trees")
 
-    def __init__(self, store: Store, directory: str, means: Means | None = None, tree_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: str,
+        means: Means | None = None,
+        tree_limit: int | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._config = config or {}
         self.store = store
         self._directory = directory
         self._means = means
@@ -44,7 +55,7 @@ class Workshop:
         """
         if self._means is None:
             try:
-                self._means = find_means(self._directory)
+                self._means = for_machine(find_means(self._directory), self._config)
             except OSError as error:
                 raise cas_error(error, "make a sandbox") from error
         return self._means

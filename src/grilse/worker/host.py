@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
@@ -194,6 +194,10 @@ class WorkerHost:
             log.close()
 
 
+# Tasks that want of an element what it has been built to be
+_WITH_ARTIFACT: Final = ("checkout", "shell")
+
+
 class _RunHost:
     """See `plugin.host.RunHost`."""
 
@@ -233,7 +237,7 @@ class _RunHost:
 
     def artifact_public(self, facts: ElementFacts) -> MappingNode:
         """Public data as it was when the element was built."""
-        if facts is self._host.own:
+        if facts is self._host.own and self._job.spec.task not in _WITH_ARTIFACT:
             # It is being built: what its plugin changes goes into the artifact.
             return facts.public()
         digest = self.artifact(facts).public_data

@@ -76,14 +76,16 @@ def make_runner(mine: ElementJob) -> SandboxRunner:
     from ..sandbox.workshop import Workshop
 
     directory = os.path.join(mine.store.cachedir, "grilse")
-    runner = Runner(Workshop(mine.store, directory), _output(mine))
     config = mine.facts.sandbox
+    runner = Runner(Workshop(mine.store, directory, config=config), _output(mine))
     if not config.get("remote-apis-socket"):
         return runner
     from ..remote.nested import NestedRunner, make_backend, socket_path
 
     # Actions of clients in the sandbox run beside it, on threads of their own.
-    backend = make_backend(connections_of(mine.job), settings_of(mine.job), Workshop(mine.store, directory), config)
+    backend = make_backend(
+        connections_of(mine.job), settings_of(mine.job), Workshop(mine.store, directory, config=config), config
+    )
     return NestedRunner(runner, backend, socket_path(config))
 
 

@@ -24,6 +24,17 @@ def test_a_cached_target_requires_what_it_runs_with_but_not_what_it_builds_with(
     assert sorted(r.required) == [0, 1, 2]
 
 
+def test_a_target_required_alone_brings_nothing_along_until_something_needs_it_to_run() -> None:
+    # 2 builds with 1, which runs with 0.
+    r = Recorded([[], [], [1]], [[], [0], []])
+    r.plan.require_alone(1)
+    r.plan.require_alone(1)
+    assert r.required == [1]
+    r.plan.require_alone(2)
+    r.plan.must_build(2)
+    assert sorted(r.required) == [0, 1, 2]
+
+
 def test_an_element_can_be_built_when_the_run_time_needs_of_its_build_needs_are_there() -> None:
     # 2 builds with 1, 1 runs with 0.
     r = Recorded([[], [], [1]], [[], [0], []])

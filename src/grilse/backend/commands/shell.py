@@ -118,7 +118,8 @@ def _check(pipeline: Pipeline, subject: Subject, action: Shell, build: bool) -> 
     element = subject.element
     assert element is not None
     needed = element.build_closure if build else element.run_closure
-    missing = [below for below in needed if not states.cached_success(below)]
+    # What failed to build is there too, as far as it got
+    missing = [below for below in needed if states.artifact(below) is None]
     if missing:
         raise StreamError(
             "Elements need to be built or downloaded before staging a shell environment",

@@ -23,6 +23,7 @@ from ..redirect import source_element
 from ..reporter import Reporter
 from ..session import Session
 from ..single import run_single
+from .build import check_resolved
 
 
 def list_(session: Session, action: WorkspaceList) -> int:
@@ -58,6 +59,8 @@ def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -
         store = _open_store(pipeline)
         elements = pipeline.load_elements(pipeline.targets_of(action.targets, defaults=False).elements)
         elements = [source_element(pipeline, element) for element in elements]
+        if not action.no_checkout:
+            check_resolved(elements)
         _check_sources(elements)
         taken = [element for element in elements if element.full_name in store]
         if taken and not action.force:

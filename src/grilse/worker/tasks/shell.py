@@ -29,8 +29,7 @@ def run(job: JobContext) -> dict[str, Any]:
     with ElementJob(job) as mine, _sandbox(mine) as sandbox:
         environment = dict(sandbox.grilse_environment() or mine.facts.environment())
         mounts: list[HostMount] = []
-        if wanted["prompt"] is not None:
-            environment["PS1"] = wanted["prompt"]
+        environment["PS1"] = wanted["prompt"]
         if not wanted["isolate"]:
             environment.update(wanted["environment"])
             mounts = list(_mounts(mine, wanted["mounts"]))

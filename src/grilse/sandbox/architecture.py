@@ -1,6 +1,6 @@
 """The names of machine architectures: the many that machines and projects use, and the one that BuildStream uses.
 
-Knows nothing of options or sandboxes.
+Knows nothing of options, nor of how sandboxes are run.
 """
 
 from __future__ import annotations

@@ -1,0 +1,121 @@
+"""What BuildStream's documentation says of building, shells, splitting and workspaces, asked of both tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grilse.sandbox.means import find_means
+
+from .base_system import make_base_system
+from .scenarios import Scenario, check, names_of, project
+from .tools import Oracle, grilse
+
+pytestmark = [pytest.mark.oracle, pytest.mark.timeout(300)]
+
+PROGRAMS = ("sh", "cat", "cp", "env", "id", "ls", "ln", "mkdir", "rm", "touch", "true", "uname")
+CHECKOUT = "artifact checkout --directory"
+STATES = "--format '%{name} %{state}'"
+
+
+def manual(commands: list[str], more: str = "", needs: str = "[base.bst]") -> str:
+    lines = "".join(f"  - {command!r}\n" for command in commands)
+    return f"kind: manual\nbuild-depends: {needs}\n{more}config:\n  install-commands:\n{lines}"
+
+
+def scenario(name: str, files: dict[str, str], *steps: str, conf: str = "") -> Scenario:
+    """A scenario with the base system as an element; it is no part of what is compared."""
+    conf = f"variables: {{strip-binaries: ''}}\n{conf}"
+    base = {"base__bst": "kind: import\nsources: [{kind: local, path: base}]\n"}
+    return Scenario(name, project(conf, **base, **files), ('$ cp -a "$BASE" base', *steps, "$ rm -rf base"))
+
+
+def machines() -> Iterator[Scenario]:
+    for config in ("build-arch: aarch64", "build-os: AIX", "build-arch: x86-32", "build-uid: 7, build-gid: 8"):
+        files = {
+            "a__bst": manual(["(uname -m; id -u; id -g) > %{install-root}/x"], f"sandbox: {{{config}}}\n"),
+            "b__bst": f"kind: import\nsandbox: {{{config}}}\nsources: [{{kind: local, path: f}}]\n",
+            "c__bst": f"kind: manual\nsandbox: {{{config}}}\nconfig: {{install-commands: ['true']}}\n",
+            "f_S_x": "x",
+        }
+        yield scenario(config, files, "build b.bst", "build c.bst", "build a.bst", f"{CHECKOUT} o a.bst")
+
+
+def splitting() -> Iterator[Scenario]:
+    made = [
+        "mkdir -p %{install-root}%{bindir} %{install-root}%{includedir} %{install-root}/odd",
+        "touch %{install-root}%{bindir}/tool %{install-root}%{includedir}/h.h %{install-root}/odd/file",
+    ]
+    public = "public: {bst: {integration-commands: ['echo ran > /ran'], split-rules: {odd: [/odd, /odd/**]}}}\n"
+    whole = manual(made, public)
+    for config in ("{include: [odd]}", "{exclude: [devel]}", "{include: [runtime], include-orphans: True}"):
+        for passing in ("", ", pass-integration: True"):
+            files = {
+                "l__bst": whole,
+                "a__bst": f"kind: filter\nbuild-depends: [l.bst]\nconfig: {config[:-1]}{passing}}}\n",
+                "s__bst": "kind: stack\ndepends: [base.bst, a.bst]\n",
+                "m__bst": manual(["ls / > %{install-root}/listed"], needs="[base.bst, a.bst]"),
+            }
+            steps = ["build s.bst m.bst", "artifact list-contents a.bst", f"{CHECKOUT} o m.bst"]
+            # What is integrated is what the artifact says, whoever stages it
+            steps += [f"{CHECKOUT} o1 a.bst", f"{CHECKOUT} o2 --deps none a.bst", f"{CHECKOUT} o3 --no-integrate a.bst"]
+            yield scenario(f"filter {config}{passing}", files, *steps)
+        files = {"l__bst": whole, "a__bst": f"kind: compose\nbuild-depends: [base.bst, l.bst]\nconfig: {config}\n"}
+        yield scenario(f"compose {config}", files, "build a.bst", "artifact list-contents a.bst")
+
+
+def shells() -> Iterator[Scenario]:
+    files = {
+        "a__bst": manual(["true"], "runtime-depends: [base.bst]\nenvironment: {FOO: bar}\n"),
+        "bad__bst": manual(["exit 5"], "runtime-depends: [base.bst]\n"),
+        "lonely__bst": manual(["exit 5"]),
+    }
+    show = "shell a.bst -- sh -c 'echo $FOO $PS1 $SHENV; exit 3'"
+    steps = [show, "build a.bst", "build bad.bst", "build lonely.bst", show, show.replace("a.bst", "--isolate a.bst")]
+    steps += [f"shell {name} -- echo {name}" for name in ("bad.bst", "lonely.bst", "--build bad.bst", "base.bst")]
+    yield scenario("shell", files, *steps, conf="shell: {environment: {SHENV: 'x${NOPE}y'}}\n")
+
+
+def workspaces() -> Iterator[Scenario]:
+    files = {
+        "a__bst": "kind: import\nsources: [{kind: local, path: f}]\n",
+        "u__bst": "kind: import\nsources: [{kind: remote, url: 'file://{place}/none'}]\n",
+        "n__bst": "kind: stack\n",
+        "f_S_x": "x",
+    }
+    opened = [f"workspace open --directory w{number} {name}.bst" for number, name in enumerate("unaa")]
+    steps = [
+        *opened,
+        "workspace open --no-checkout --directory w9 u.bst",
+        "workspace list",
+        f"show {STATES} a.bst u.bst",
+    ]
+    steps += ["build a.bst", "$ echo y > w2/x", "build a.bst", f"{CHECKOUT} o a.bst", "workspace close --all"]
+    yield scenario("workspaces", files, *steps)
+
+
+SCENARIOS = [*machines(), *splitting(), *shells(), *workspaces()]
+
+
+@pytest.fixture(scope="module")
+def base_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base system that scenarios copy."""
+    place = tmp_path_factory.mktemp("base")
+    means = find_means(str(place / "means"))
+    if means.bwrap is None:
+        pytest.skip(f"no sandbox: {means.problem}")
+    make_base_system(place / "base", PROGRAMS)
+    return place / "base"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=names_of(SCENARIOS))
+def test_both_tools_do_the_same(
+    oracle: Oracle, scenario: Scenario, base_system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASE", str(base_system))
+    _, found = check(oracle, grilse(), scenario)
+    # BuildStream has no job where a shell or a checkout fails, or where a failure is only told again
+    found = [difference for difference in found if "job's error: bst None" not in difference]
+    assert not found, "\n".join(found)
