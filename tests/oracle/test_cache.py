@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from grilse.storage.artifacts import Artifact, ArtifactCache, LogFile, encode_artifact
+from grilse.storage.artifact import Artifact, LogFile, encode_artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.capture import capture_tree
 from grilse.storage.checkout import export_tree, write_tar
 from grilse.storage.closure import Presence

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from grilse.sandbox.means import find_means
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.store import Store
 
 from .tools import REPOSITORY, Oracle

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from ..project.recall import RecalledElement
 from ..project.resolved import ResolvedElement
-from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.artifact import Artifact
+from ..storage.artifacts import ArtifactCache
 from ..storage.closure import Presence
 from ..storage.digest import Digest
 from ..storage.sessions import guard

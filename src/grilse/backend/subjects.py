@@ -16,7 +16,7 @@ from ..project.targets import is_pattern
 from ..project.yaml_reader import read_yaml
 from ..protocol.errors import ErrorDomain, GrilseError, StreamError
 from ..protocol.records import DependencyRecord, ElementBody, ElementRecord, PluginRecord, ProjectRecord, Ref
-from ..storage.artifacts import Artifact, artifact_name
+from ..storage.artifact import Artifact, artifact_name
 from ..storage.digest import Digest
 
 if TYPE_CHECKING:

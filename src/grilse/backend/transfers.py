@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.jobs import JobResult, JobSpec
-from ..storage.artifacts import Artifact
+from ..storage.artifact import Artifact
 from .items import ArtifactItem, Item
 from .pipeline import Pipeline
 from .remotes import SessionRemotes

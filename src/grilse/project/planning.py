@@ -28,7 +28,7 @@ from .snapshot import Said, mark_used, read_snapshot, snapshot_path
 
 if TYPE_CHECKING:
     from ..plugin.node import Node
-    from ..storage.store import Supplier
+    from ..storage.supply import Supplier
     from .api import LoadSession
     from .load_element import LoadElement
     from .plugins import PluginFactories

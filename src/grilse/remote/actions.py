@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from grilse.remote.cas import from_message, to_message
 from grilse.sandbox.spec import Command
 from grilse.storage.digest import Digest, digest_bytes
-from grilse.storage.messages import MessageError, as_bytes, fields
 from grilse.storage.proto import remote_execution_pb2 as messages
+from grilse.storage.wire import MessageError, as_bytes, fields
 
 
 class EncodedAction(NamedTuple):

@@ -16,10 +16,11 @@ from grilse.remote import asset, transfer
 from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection
 from grilse.remote.session import Exchange, Offer, Trouble, each_storage, find_digest, give
-from grilse.storage.artifacts import Artifact, ArtifactCache, artifact_name, decode_artifact, encode_artifact
+from grilse.storage.artifact import Artifact, artifact_name, decode_artifact, encode_artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.digest import Digest
-from grilse.storage.messages import MessageError
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError
 
 _VERSION = 2
 

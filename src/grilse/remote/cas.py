@@ -15,8 +15,8 @@ from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, CallFailed
 from grilse.remote.proto.remote_execution_pb2_grpc import CapabilitiesStub, ContentAddressableStorageStub
 from grilse.storage.digest import Digest, digest_bytes
-from grilse.storage.messages import MessageError, as_bytes, fields
 from grilse.storage.proto import remote_execution_pb2
+from grilse.storage.wire import MessageError, as_bytes, fields
 
 # What a message may hold besides the data of blobs, so that it stays below the limit of 4 MiB that gRPC servers have.
 MESSAGE_BYTES = 4 << 20

@@ -18,9 +18,10 @@ from grilse.sandbox.runner import Runner
 from grilse.sandbox.spec import Command
 from grilse.sandbox.workshop import Workshop
 from grilse.storage.digest import Digest
-from grilse.storage.messages import DirectoryNode, FileNode, Node, SymlinkNode, field_bytes
+from grilse.storage.messages import DirectoryNode, FileNode, Node, SymlinkNode
 from grilse.storage.proto import remote_execution_pb2 as messages
 from grilse.storage.store import Store
+from grilse.storage.wire import field_bytes
 
 # Up to this size the output of a command is part of the result.
 _INLINE_BYTES = 64 << 10

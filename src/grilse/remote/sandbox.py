@@ -35,8 +35,9 @@ from grilse.remote.transfer import Report
 from grilse.sandbox.spec import Command, Launch
 from grilse.storage.digest import EMPTY, Digest
 from grilse.storage.directory import CasDirectory
-from grilse.storage.messages import DirectoryNode, MessageError
+from grilse.storage.messages import DirectoryNode
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError
 
 _FAILED = "remote-execution-failed"
 

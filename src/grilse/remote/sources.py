@@ -16,9 +16,9 @@ from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connection
 from grilse.remote.session import Exchange, Offer, Trouble, each_storage, find_digest, give
 from grilse.storage.digest import Digest
-from grilse.storage.messages import MessageError
 from grilse.storage.sources import SourceCache, decode_source, encode_source
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError
 
 
 def pull_source(

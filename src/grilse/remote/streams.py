@@ -18,9 +18,9 @@ from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, BlobsMissing, CallFailed
 from grilse.remote.proto.bytestream_pb2_grpc import ByteStreamStub
 from grilse.storage.digest import Digest
-from grilse.storage.messages import MessageError, read_varint
+from grilse.storage.hashing import Incoming
 from grilse.storage.proto.bytestream_pb2 import ReadRequest, ReadResponse, WriteRequest
-from grilse.storage.store import Incoming
+from grilse.storage.wire import MessageError, read_varint
 
 CHUNK_BYTES = 1 << 20
 # What newer servers say to an upload of a blob that they have already.

@@ -17,7 +17,8 @@ from grilse.remote.session import Say
 from grilse.remote.transfer import Report
 from grilse.storage.closure import missing_blobs
 from grilse.storage.digest import Digest
-from grilse.storage.store import Store, Supplier
+from grilse.storage.store import Store
+from grilse.storage.supply import Supplier
 
 
 class RemoteSupplier:

@@ -26,7 +26,7 @@ from grilse.sandbox.trees import Trees
 from grilse.sandbox.upper import Upper
 from grilse.sandbox.view import Kind, View
 from grilse.storage.digest import EMPTY, Digest
-from grilse.storage.store import cas_error
+from grilse.storage.errors import cas_error
 
 # The kernel stacks at most 500 layers; what further ones add is written to the upper directory like any difference.
 MAX_LAYERS = 400

@@ -20,7 +20,8 @@ from grilse.platform.files import free_space, lock
 from grilse.sandbox.fill import Filler
 from grilse.sandbox.scratch import Scratch, ensure_private, remove_tree
 from grilse.storage.digest import Digest
-from grilse.storage.store import Store, cas_error
+from grilse.storage.errors import cas_error
+from grilse.storage.store import Store
 
 # Trees together take at most this share of the file system's size, and at most this many bytes.
 LIMIT_SHARE = 0.2

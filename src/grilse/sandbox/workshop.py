@@ -16,7 +16,8 @@ from grilse.sandbox.spec import SandboxOutcome, SandboxRun
 from grilse.sandbox.trees import Trees
 from grilse.sandbox.view import Kind
 from grilse.storage.digest import Digest
-from grilse.storage.store import Store, cas_error
+from grilse.storage.errors import cas_error
+from grilse.storage.store import Store
 
 
 class Workshop:

@@ -15,8 +15,9 @@ from collections.abc import Callable
 
 from grilse.platform.files import lock
 from grilse.protocol.errors import CasError
+from grilse.storage.errors import cas_error
 from grilse.storage.expiry import Limits, expire, room, used_bytes
-from grilse.storage.store import Store, cas_error
+from grilse.storage.store import Store
 
 
 class Admission:

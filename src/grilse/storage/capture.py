@@ -16,9 +16,10 @@ from typing import NamedTuple
 from grilse.platform.files import READ_ONLY_IF_FILE, is_executable, thread_count
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import Digest
+from grilse.storage.errors import cas_error
 from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, SymlinkNode
 from grilse.storage.statcache import StatCache
-from grilse.storage.store import Store, cas_error
+from grilse.storage.store import Store
 
 # Files of at least this size are put into the store by several threads: hashing, reading and copying them does not hold
 # up the interpreter.  With smaller ones threads would mostly hand the interpreter's lock to each other, which takes

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from grilse.platform.files import free_space, thread_count
 from grilse.storage import refs
 from grilse.storage.census import Blob, Kind, Progress, Reach, blobs, object_files, record_base, records
+from grilse.storage.errors import cas_error
 from grilse.storage.expiry import Limits, Removed, Room, reduce, remove_stale, room
 from grilse.storage.sessions import Session, guard, oldest_start
-from grilse.storage.store import Store, cas_error
+from grilse.storage.store import Store
 
 _CHUNK = 1 << 20  # bytes read at once when hashing
 _MAX_THREADS = 8

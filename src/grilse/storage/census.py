@@ -12,11 +12,14 @@ from enum import Enum
 
 from grilse.protocol.errors import CasError
 from grilse.storage import refs
-from grilse.storage.artifacts import Artifact, ArtifactCache, decode_artifact
+from grilse.storage.artifact import Artifact, decode_artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.digest import EMPTY, HASH_LENGTH, Digest, is_hash
-from grilse.storage.messages import DirectoryNode, FileNode, MessageError
+from grilse.storage.errors import cas_error
+from grilse.storage.messages import DirectoryNode, FileNode
 from grilse.storage.sources import SourceCache, decode_source
-from grilse.storage.store import Store, cas_error
+from grilse.storage.store import Store
+from grilse.storage.wire import MessageError
 
 # Called now and then with (done, total) of a long job; total is 0 while it is unknown.
 Progress = Callable[[int, int], None]

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from grilse.platform.files import NEW, clone_or_copy, thread_count
 from grilse.storage.digest import Digest
+from grilse.storage.errors import cas_error
 from grilse.storage.messages import DirectoryNode, FileNode, SymlinkNode
-from grilse.storage.store import Store, cas_error
+from grilse.storage.store import Store
 
 if TYPE_CHECKING:
     from tarfile import TarFile

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from grilse.platform.files import free_space
 from grilse.storage import refs
 from grilse.storage.census import Blob, Progress, Reach, Record, Uses, blobs, record_base, records
+from grilse.storage.errors import cas_error
 from grilse.storage.sessions import Session, bst_sessions, guard, marks, oldest_start
-from grilse.storage.store import TMP_PREFIX, Store, cas_error
+from grilse.storage.store import TMP_PREFIX, Store
 
 # Blobs removed while the guard is held once: some tens of milliseconds.
 _BATCH = 1000

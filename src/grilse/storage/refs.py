@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from grilse.platform.files import READ
 from grilse.protocol.errors import CasError
-from grilse.storage.store import cas_error
+from grilse.storage.errors import cas_error
 
 # A file that is being written.  bst's temporary files are "tmp" and eight characters.
 _TEMPORARY = re.compile(r"(\.grilse-|tmp[a-z0-9_]{8}$)")

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from grilse.platform.files import NEW_READABLE, lock, socket_answers, try_lock
-from grilse.storage.store import cas_error
+from grilse.storage.errors import cas_error
 
 # Subtracted from the beginning of a session: file systems stamp with a clock that lags by a few milliseconds.
 MARGIN = 0.05  # seconds

@@ -12,8 +12,8 @@ from grilse.protocol.errors import CasError
 from grilse.storage import refs
 from grilse.storage.closure import Presence
 from grilse.storage.digest import Digest
-from grilse.storage.messages import MessageError, as_bytes, decode_digest, encode_digest, field_bytes, fields
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError, as_bytes, decode_digest, encode_digest, field_bytes, fields
 
 
 def encode_source(files: Digest) -> bytes:

@@ -10,123 +10,33 @@ temporary files in ``cas/tmp``; ``cas/disk_usage`` is casd's own note of the tot
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import itertools
 import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from grilse.platform.files import BLOB_MODE, NEW, NEW_READABLE, READ, clone_or_copy
 from grilse.protocol.errors import CasError
 from grilse.storage.digest import EMPTY, Digest, digest_bytes
-from grilse.storage.messages import Listing, MessageError, decode_listing, encode_listing, in_message_order
+from grilse.storage.errors import NO_SPACE, cas_error
+from grilse.storage.hashing import SMALL, Incoming, hash_descriptor
+from grilse.storage.messages import Listing, decode_listing, encode_listing, in_message_order
+from grilse.storage.supply import Gate, Supplier
+from grilse.storage.wire import MessageError
 
 TMP_PREFIX = "grilse-"
 
-# Files up to this size are read into memory and written from there, larger ones are streamed.
-_SMALL = 1 << 20
-_CHUNK = 1 << 20
 
 # Decoded directories that a store keeps, counted in entries; an entry takes about 300 bytes.
 _LISTING_BUDGET = 400_000
-
-_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
-def cas_error(error: OSError, doing: str) -> CasError:
-    """The error a user gets for `error`, which came up while `doing` something (``"write blob X"``)."""
-    name = error.filename if isinstance(error.filename, str) else ""
-    place = f" ('{name}')" if name else ""
-    if error.errno in _SPACE:
-        return CasError(
-            f"Could not {doing}: no space left on device{place}",
-            reason="cache-too-full",
-            detail="Free some space, lower the cache quota, or set 'cachedir' to a place on a larger disk.",
-        )
-    if error.errno in _DENIED:
-        return CasError(
-            f"Could not {doing}: {error.strerror}{place}",
-            reason="permission-denied",
-            detail="Make it yours to write, or set 'cachedir' to a place that is.",
-        )
-    return CasError(f"Could not {doing}: {error.strerror or error}{place}")
-
-
-class Incoming:
-    """A blob that is being received: written to a file and hashed on the way, since reading it again takes time."""
-
-    __slots__ = ("_descriptor", "_hash", "size")
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._hash = hashlib.sha256()
-        self.size = 0
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append `data`.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-        self._hash.update(data)
-        self.size += len(data)
-
-    def digest(self) -> Digest:
-        """Of what was written so far."""
-        return Digest(self._hash.hexdigest(), self.size)
 
 
 def temporary_prefix(pid: int, owner: str) -> str:
     """What the names of the temporary files of a process begin with in a session; see `expiry.remove_orphans`."""
     return f"{TMP_PREFIX}{pid}-{owner}-" if owner else f"{TMP_PREFIX}{pid}-"
-
-
-class Supplier(Protocol):
-    """Brings blobs into a store that are somewhere else, for instance the outputs of a build on another machine."""
-
-    def supply(self, digests: Sequence[Digest]) -> list[Digest]:
-        """Bring blobs; returns those that are not to be had.
-
-        Raises:
-            RemoteError: whoever has them does not answer.
-        """
-
-    def supply_trees(self, trees: Sequence[Digest], *, files: bool = True) -> list[Digest]:
-        """Bring all that is missing of trees, or only their directories; returns what is not to be had.
-
-        Raises:
-            RemoteError: whoever has them does not answer.
-        """
-
-    def holds(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> bool:
-        """Whether blobs and trees count as cached, since what is not here of them can be had at any time."""
-
-    def settle(self, blobs: Sequence[Digest], trees: Sequence[Digest]) -> None:
-        """See to it that what a record is about to name can be had whenever it is wanted.
-
-        Raises:
-            RemoteError: that cannot be done.
-            CasError: something of it is nowhere.
-        """
-
-
-class Gate(Protocol):
-    """Decides whether the cache may take what a record is about to name."""
-
-    def admit(self, store: Store) -> None:
-        """Return if it may.
-
-        Raises:
-            CasError: it may not (reason ``cache-too-full``).
-        """
 
 
 class Store:
@@ -315,7 +225,7 @@ class Store:
         """As `add_file`, for a file that is open at offset 0 and whose status is known."""
         doing = f"read '{path}'"
         try:
-            if status.st_size <= _SMALL:
+            if status.st_size <= SMALL:
                 # One byte more than there should be: a file that grew meanwhile is streamed.
                 data = os.read(descriptor, status.st_size + 1)
                 if len(data) <= status.st_size:
@@ -465,7 +375,7 @@ class Store:
                 os.utime(path)
             self._rename(path, digest)
         except OSError as error:
-            if error.errno in _SPACE:
+            if error.errno in NO_SPACE:
                 raise
             return False
         return True
@@ -517,31 +427,6 @@ class Store:
 
 def _missing(digest: Digest) -> CasError:
     return CasError(f"Blob {digest} is not in the local cache", reason="missing-blob")
-
-
-def hash_descriptor(descriptor: int, expected: int = _CHUNK) -> Digest:
-    """Digest of what an open file holds from its offset on, which are about `expected` bytes."""
-    if expected < _SMALL:
-        # One byte more than there should be: if that is there, too, the file has grown.
-        data = os.read(descriptor, expected + 1)
-        if len(data) <= expected:
-            return digest_bytes(data)
-        os.lseek(descriptor, -len(data), os.SEEK_CUR)
-    state = hashlib.sha256()
-    size = 0
-    buffer = bytearray(_CHUNK)
-    view = memoryview(buffer)
-    while count := os.readv(descriptor, [buffer]) if hasattr(os, "readv") else _read_into(descriptor, view):
-        state.update(view[:count])
-        size += count
-    return Digest(state.hexdigest(), size)
-
-
-def _read_into(descriptor: int, view: memoryview) -> int:
-    """What `os.readv` does, where it is not."""
-    data = os.read(descriptor, len(view))
-    view[: len(data)] = data
-    return len(data)
 
 
 def _is_ours(status: os.stat_result) -> bool:

@@ -18,9 +18,11 @@ import msgspec
 from grilse.storage.capture import capture_tree
 from grilse.storage.digest import Digest, digest_bytes
 from grilse.storage.directory import CasDirectory
+from grilse.storage.errors import cas_error
+from grilse.storage.hashing import hash_descriptor
 from grilse.storage.messages import Listing, encode_listing
 from grilse.storage.statcache import settled
-from grilse.storage.store import Store, cas_error, hash_descriptor
+from grilse.storage.store import Store
 
 _VERSION: Final = 1
 

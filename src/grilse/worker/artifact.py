@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..plugin.exceptions import ElementError
-from ..storage.artifacts import Artifact, LogFile, SandboxState
+from ..storage.artifact import Artifact, LogFile, SandboxState
 from ..storage.documents import dump_document
 from ..storage.filetypes import DirectoryError
 from ..storage.messages import Listing

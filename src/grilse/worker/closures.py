@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..plugin.exceptions import ElementError
-from ..storage.artifacts import BuildDependency, encode_dependencies
+from ..storage.artifact import BuildDependency, encode_dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..protocol.records import ElementRecord, PlanReader, Ref
-    from ..storage.artifacts import Artifact, ArtifactCache
+    from ..storage.artifact import Artifact
+    from ..storage.artifacts import ArtifactCache
 
 
 class Closures:

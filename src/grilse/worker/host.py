@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from ..plugin.exceptions import ElementError
 from ..plugin.node import MappingNode
-from ..storage.artifacts import Artifact, ArtifactCache
+from ..storage.artifact import Artifact
+from ..storage.artifacts import ArtifactCache
 from ..storage.closure import Presence
 from ..storage.directory import CasDirectory
 from ..storage.store import Store

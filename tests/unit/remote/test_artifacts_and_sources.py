@@ -16,7 +16,8 @@ from grilse.remote.config import RemoteConfig
 from grilse.remote.connection import Connections
 from grilse.remote.session import Exchange
 from grilse.remote.sources import pull_source, push_source
-from grilse.storage.artifacts import Artifact, ArtifactCache, LogFile
+from grilse.storage.artifact import Artifact, LogFile
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.digest import Digest, digest_bytes
 from grilse.storage.messages import FileNode, Listing
 from grilse.storage.sources import SourceCache

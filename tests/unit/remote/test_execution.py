@@ -24,9 +24,10 @@ from grilse.remote.execution import InputsMissing, Stage, execute
 from grilse.remote.sandbox import RemoteRunner, RemoteSession, Services, open_services
 from grilse.sandbox.spec import Command, HostMount
 from grilse.storage.digest import digest_bytes
-from grilse.storage.messages import DirectoryNode, FileNode, Listing, MessageError, field_bytes
+from grilse.storage.messages import DirectoryNode, FileNode, Listing
 from grilse.storage.proto import remote_execution_pb2 as messages
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError, field_bytes
 
 Connect = Callable[..., Connection]
 ACTION = digest_bytes(b"action")

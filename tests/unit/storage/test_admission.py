@@ -10,7 +10,8 @@ from grilse.protocol.errors import CasError, ErrorDomain
 from grilse.storage import admission as module
 from grilse.storage import expiry
 from grilse.storage.admission import Admission, add_to_total, set_total
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.digest import Digest
 from grilse.storage.expiry import Limits, used_bytes
 from grilse.storage.sessions import Session

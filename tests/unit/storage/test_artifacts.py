@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grilse.protocol.errors import ArtifactError, CasError
-from grilse.storage.artifacts import (
+from grilse.storage.artifact import (
     Artifact,
-    ArtifactCache,
     BuildDependency,
     LogFile,
     SandboxState,
@@ -20,12 +19,14 @@ from grilse.storage.artifacts import (
     encode_artifact,
     encode_dependencies,
 )
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.closure import Presence, tree_blobs
 from grilse.storage.digest import Digest, digest_bytes
-from grilse.storage.messages import DirectoryNode, FileNode, Listing, MessageError
+from grilse.storage.messages import DirectoryNode, FileNode, Listing
 from grilse.storage.proto import artifact_pb2, source_pb2
 from grilse.storage.sources import SourceCache, decode_source, encode_source
 from grilse.storage.store import Store
+from grilse.storage.wire import MessageError
 
 TEXTS = st.text(max_size=20)
 KEYS = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -18,7 +18,8 @@ from grilse.storage.store import Store
 
 WRITER = """
 import itertools, os, sys
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.capture import capture_tree
 from grilse.storage.sources import SourceCache
 from grilse.storage.store import Store

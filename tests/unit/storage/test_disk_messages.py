@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grilse.storage.digest import Digest, digest_bytes, parse_digest
-from grilse.storage.messages import (
-    DirectoryNode,
-    FileNode,
-    Listing,
-    MessageError,
-    SymlinkNode,
-    decode_digest,
-    decode_listing,
-    encode_digest,
-    encode_listing,
-)
+from grilse.storage.messages import DirectoryNode, FileNode, Listing, SymlinkNode, decode_listing, encode_listing
 from grilse.storage.proto import remote_execution_pb2 as reapi
+from grilse.storage.wire import MessageError, decode_digest, encode_digest
 
 NAMES = st.text(min_size=1, max_size=200).filter(lambda n: n not in (".", "..") and not set(n) & {"/", "\0"})
 HASHES = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -11,7 +11,8 @@ import pytest
 
 from grilse.platform.files import socket_answers
 from grilse.storage import expiry
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.care import check, info, prune
 from grilse.storage.census import blobs
 from grilse.storage.closure import Presence
@@ -328,7 +329,8 @@ def test_the_numbers_say_what_fills_the_cache(cache: Cache) -> None:
 
 CRASH = """
 import os, sys
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.census import blobs
 from grilse.storage.expiry import reduce
 from grilse.storage.store import Store

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from grilse.storage import keeper as module
-from grilse.storage.artifacts import Artifact, ArtifactCache
+from grilse.storage.artifact import Artifact
+from grilse.storage.artifacts import ArtifactCache
 from grilse.storage.digest import Digest
 from grilse.storage.expiry import Limits, used_bytes
 from grilse.storage.keeper import Keeper

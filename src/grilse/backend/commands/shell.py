@@ -10,7 +10,7 @@ from ...protocol.errors import ErrorDomain, GrilseError, StreamError
 from ...protocol.jobs import JobLaunch
 from ...protocol.records import Ref
 from ...protocol.requests import Shell, Terminate
-from ...storage.artifacts import Artifact
+from ...storage.artifact import Artifact
 from ..items import ArtifactItem
 from ..pipeline import Pipeline
 from ..remotes import open_remotes
