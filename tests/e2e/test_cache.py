@@ -48,6 +48,16 @@ class Project:
         assert done.returncode == status, done.stderr + done.stdout
         return done.stdout
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "grilse", "--config", str(self.settings), "-C", str(self.path), *words],
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def json(self, *words: str, status: int = 0) -> Any:
         return json.loads(self("--output", "json", *words, status=status))["result"]
 
@@ -103,6 +113,34 @@ def test_what_does_not_fit_fails_and_what_fits_replaces_what_is_old(tmp_path: Pa
         assert name in project.cached()
     assert not project.json("cache", "info")["exceeded"] and len(project.cached()) < 3
     assert project.json("cache", "check")["sound"]
+
+
+@pytest.mark.timeout(240)
+def test_sessions_at_once_neither_disturb_each_other_nor_what_makes_room_and_deletes(tmp_path: Path) -> None:
+    project = Project(tmp_path, count=9, settings="cache:\n  quota: 60K\n  low-watermark: 50%\n")
+    sessions = (range(6), range(3, 9), range(9))
+    for again in range(2):
+        for number in range(9):
+            (tmp_path / f"f{number}").write_bytes(os.urandom(2000))
+        running = [project.start("build", *(f"e{number}.bst" for number in numbers)) for numbers in sessions]
+        running += [project.start("artifact", "delete", "e4.bst", "e5.bst"), project.start("cache", "prune")]
+        for session in running:
+            said, _ = session.communicate(timeout=100)
+            assert session.returncode == 0, f"{session.args} {again}: {said}"
+        assert project.json("cache", "check")["sound"]
+    project("build", *(f"e{number}.bst" for number in range(9)))
+    for number in (0, 4, 8):
+        project("artifact", "checkout", "--directory", str(tmp_path / f"out{number}"), f"e{number}.bst")
+        assert (tmp_path / f"out{number}" / f"f{number}").read_bytes() == (tmp_path / f"f{number}").read_bytes()
+
+
+def test_the_log_of_an_element_and_of_a_link_to_it_is_shown_once(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "elements" / "link.bst").write_text("kind: link\nconfig:\n  target: e0.bst\n")
+    project("build", "e0.bst", "e1.bst")
+    alone = project("artifact", "log", "e0.bst")
+    assert project("artifact", "log", "e0.bst", "link.bst") == alone
+    assert project("artifact", "log", "link.bst", "e1.bst") == alone + project("artifact", "log", "e1.bst")
 
 
 def test_an_unwritable_cache_directory_is_an_orderly_error(tmp_path: Path) -> None:

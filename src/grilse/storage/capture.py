@@ -115,7 +115,7 @@ def capture_tree(
                 continue
             try:
                 if entry.is_file(follow_symlinks=False):
-                    check_text(name, relative)
+                    check_text(name, entry.path)
                     status = entry.stat(follow_symlinks=False)
                     digest = cache.lookup(relative, status) if cache is not None else None
                     if digest is not None and not store.use((digest,)):
@@ -123,7 +123,7 @@ def capture_tree(
                     else:
                         unread.append(_File(entry.path, relative, name, status, directory))
                 elif entry.is_dir(follow_symlinks=False):
-                    check_text(name, relative)
+                    check_text(name, entry.path)
                     if relative.count("/") >= MAX_DEPTH:
                         raise CasError(
                             f"Directory '{entry.path}' is more than {MAX_DEPTH} directories deep",
@@ -132,9 +132,9 @@ def capture_tree(
                     mtime = kept_mtime(entry.stat(follow_symlinks=False)) if mtimes else None
                     order.append(_Directory(relative, directory, name, mtime))
                 elif entry.is_symlink():
-                    check_text(name, relative)
+                    check_text(name, entry.path)
                     target = os.readlink(entry.path)
-                    check_text(target, relative)
+                    check_text(target, entry.path)
                     directory.nodes[name] = SymlinkNode(target)
                 else:
                     skipped.append(relative)
@@ -213,7 +213,7 @@ def kept_mtime(status: os.stat_result) -> int:
     return status.st_mtime_ns // _MICROSECOND * _MICROSECOND
 
 
-def check_text(text: str, relative: str) -> None:
+def check_text(text: str, path: str) -> None:
     """Refuse what no REAPI message can hold.
 
     Raises:
@@ -224,7 +224,7 @@ def check_text(text: str, relative: str) -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        shown = os.fsencode(relative).decode("utf-8", "backslashreplace")
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
         raise CasError(
             f"The name or the link target of '{shown}' is not UTF-8, so that it cannot be cached",
             reason="invalid-file-name",

@@ -162,7 +162,8 @@ def log(session: Session, action: ArtifactLog) -> int:
         except OSError as error:
             reporter.text("error", f"{action.out}: {error.strerror}")
             return STATUS_NOTHING
-    for subject in subjects:
+    # A link and what it leads to are one artifact, whose log is shown once.
+    for subject in {subject.name: subject for subject in subjects}.values():
         if subject.artifact is None:
             reporter.text("warn", f"{subject.artifact_name} is not cached")
         elif not subject.artifact.logs:
