@@ -11,6 +11,7 @@ from typing import Any
 
 from grilse.protocol.channel import Channel, ChannelClosed
 from grilse.protocol.jobs import FromWorker, JobResult, JobSpec, ToWorker
+from grilse.protocol.pauses import Pauses
 from grilse.protocol.requests import Hello
 from grilse.worker.context import JobContext
 
@@ -29,7 +30,7 @@ def main() -> None:
 
 def _talk(spec: JobSpec, channel: Channel[FromWorker, ToWorker]) -> None:
     nothing: Any = None
-    job = JobContext(spec, channel, nothing, nothing, nothing, SimpleQueue())
+    job = JobContext(spec, channel, nothing, nothing, nothing, Pauses(""), SimpleQueue())
     rate, seconds = spec.parameters["rate"], spec.parameters["seconds"]
     begin = time.monotonic()
     for number in range(int(rate * seconds)):

@@ -232,14 +232,14 @@ class Pool:
         return worker is not None
 
     def suspend(self) -> None:
-        """Stop the processes of all jobs until `resume`."""
+        """Stop all workers and what they have started until `resume`."""
         self._suspended = True
-        platform.suspend_tree(self.busy_pids())
+        platform.suspend_tree([worker.process.pid for worker in self.workers.values()])
 
     def resume(self) -> None:
         """Let them go on."""
         self._suspended = False
-        platform.resume_tree(self.busy_pids())
+        platform.resume_tree([worker.process.pid for worker in self.workers.values()])
 
     def busy_pids(self) -> list[int]:
         """Process ids of the workers that have a job."""

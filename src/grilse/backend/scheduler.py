@@ -523,8 +523,8 @@ class Scheduler:
         """Go on."""
         if self._stop.suspended:
             self._stop.suspended = False
-            self._pool.resume()
             self._reporter.clock.resume()
+            self._pool.resume()
 
     def _announce(self, why: str) -> None:
         if why not in self._stop.announced:

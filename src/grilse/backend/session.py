@@ -16,6 +16,7 @@ from .. import __version__, platform
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError
 from ..protocol.errors import ErrorDomain, GrilseError
 from ..protocol.events import CaughtUp, Event, Result, SessionStarted, Terminating
+from ..protocol.pauses import PAUSES
 from ..protocol.requests import Hello, Request
 from ..protocol.trail import TRAIL, Trail
 from .clock import Clock
@@ -53,6 +54,7 @@ class Session:
         self.clock = Clock()
         self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         self.directory = session_directory(_sessions_directory(), self.identifier)
+        self.clock.keep_pauses(os.path.join(self.directory, PAUSES))
         # Held until this process ends.
         self._claim = claim_session(self.directory)
         self.trail = Trail(os.path.join(self.directory, TRAIL))

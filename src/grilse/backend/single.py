@@ -16,6 +16,7 @@ from ..protocol.jobs import JobActivity, JobLaunch, JobResult
 from ..protocol.message import Failure
 from ..protocol.records import Ref
 from ..protocol.requests import Cancel, Command, Quit, Resume, ShellDone, Suspend, Terminate
+from .clock import Clock
 from .hearing import Said
 from .items import ArtifactItem, Item, worker_died
 from .pool import Job, Pool
@@ -155,21 +156,24 @@ def run_task(
     return outcome[0].values
 
 
-def obey(pool: Pool, job: int, command: Command) -> None:
+def obey(pool: Pool, clock: Clock, job: int, command: Command) -> None:
     """What a command means to a session that is one job."""
     match command:
         case ShellDone():
             pool.release(command.shell, command.status)
         case Suspend():
+            clock.pause()
             pool.suspend()
         case Resume():
+            clock.resume()
             pool.resume()
-        case Terminate(hurry=True):
-            pool.resume()
-            pool.kill(job)
         case Terminate() | Quit() | Cancel():
+            clock.resume()
             pool.resume()
-            pool.cancel(job)
+            if isinstance(command, Terminate) and command.hurry:
+                pool.kill(job)
+            else:
+                pool.cancel(job)
 
 
 def _failure(outcome: list[JobResult]) -> Failure | None:

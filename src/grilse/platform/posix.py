@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # The first descriptor number that a started process finds its connections at.
 FIRST_CONNECTION = 3
+# Seconds that processes have to stop that were told to, and between two looks at whether they have: one that waits for a
+# disk stops when the disk has answered.
+STOP_LIMIT, STOP_INTERVAL = 0.5, 0.002
 
 
 class PipeEnd:
@@ -309,7 +312,36 @@ def _signal_tree(pids: Iterable[int], number: int) -> None:
 
 def suspend_tree(pids: Iterable[int]) -> None:
     """Stop processes and all their descendants until `resume_tree`."""
-    _signal_tree(pids, signal.SIGSTOP)
+    roots = list(pids)
+    told: set[int] = set()
+    deadline = time.monotonic() + STOP_LIMIT
+    while True:
+        members = {member for root in roots for member in (root, *descendants(root))}
+        for fresh in members - told:
+            _signal(fresh, signal.SIGSTOP)
+        # Whoever does not stand still yet may be starting another: look again until all do.
+        if members <= told and all(_stands_still(member) for member in members):
+            return
+        told |= members
+        if time.monotonic() > deadline:
+            return
+        time.sleep(STOP_INTERVAL)
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether a process is stopped, or none any more; True where nobody says."""
+    state = _state(pid)
+    return state is None or state in b"TtZX"
+
+
+def _state(pid: int) -> bytes | None:
+    """The state of a process's main thread, a letter (proc_pid_stat(5)), or None."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name before the state is in brackets, and may hold any character.
+            return file.read().rpartition(b")")[2].split(None, 1)[0]
+    except OSError:
+        return None
 
 
 def resume_tree(pids: Iterable[int]) -> None:
@@ -381,9 +413,4 @@ def cpu_count() -> int:
 
 def is_computing(pid: int) -> bool:
     """Whether the main thread of a process runs, or would if a processor were free; False where nobody says."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name before the state is in brackets, and may hold any character.
-            return file.read().rpartition(b")")[2].split(None, 1)[0] == b"R"
-    except OSError:
-        return False
+    return _state(pid) == b"R"

@@ -21,6 +21,7 @@ from .. import FORMAT_VERSION
 from ..protocol.channel import Channel
 from ..protocol.events import Text
 from ..protocol.jobs import FromWorker, JobActivity, JobLaunch, JobSaid, JobSpec, ReleaseJob, ToWorker
+from ..protocol.pauses import Pauses
 from ..protocol.records import ElementRecord, PlanHeader, PlanReader, Ref
 from ..storage.digest import Digest
 from .closures import Closures
@@ -48,22 +49,24 @@ class PlanCache:
     """Open plan files, so that what was decoded for one job serves the next."""
 
     def __init__(self) -> None:
-        self._open: dict[str, tuple[PlanReader, Closures]] = {}
+        self._open: dict[str, tuple[PlanReader, Closures, Pauses]] = {}
         self._header: tuple[str, Ref, PlanHeader] | None = None
 
-    def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader, Closures]:
-        """The reader, the header and the closures of a job's plan."""
+    def get(self, spec: JobSpec) -> tuple[PlanReader, PlanHeader, Closures, Pauses]:
+        """The reader, the header and the closures of a job's plan, and the suspensions of its session."""
         found = self._open.get(spec.plan)
         if found is None:
             while len(self._open) >= PLANS_KEPT:
-                self._open.pop(next(iter(self._open)))[0].close()
+                old = self._open.pop(next(iter(self._open)))
+                old[0].close()
+                old[2].close()
             reader = PlanReader(spec.plan)
-            found = self._open[spec.plan] = (reader, Closures(reader))
+            found = self._open[spec.plan] = (reader, Closures(reader), Pauses(spec.plan))
         # A session learns things while it runs, such as which remotes do not work, and writes a new header.
         known = self._header
         if known is None or known[:2] != (spec.plan, spec.header):
             known = self._header = (spec.plan, spec.header, found[0].header(spec.header))
-        return found[0], known[2], found[1]
+        return found[0], known[2], found[1], found[2]
 
 
 class JobContext:
@@ -86,6 +89,7 @@ class JobContext:
         plan: PlanReader,
         header: PlanHeader,
         closures: Closures,
+        pauses: Pauses,
         released: SimpleQueue[ReleaseJob],
     ) -> None:
         self.spec = spec
@@ -96,7 +100,8 @@ class JobContext:
         self.values: dict[str, Any] = {}
         self.held: dict[Digest, None] = {}
         self._channel = channel
-        self._started = time.monotonic()
+        self._pauses = pauses
+        self._started = self._now()
         self._log = _open_log(spec.log) if spec.log else None
         # Opened now: a plugin may use up all descriptors.
         self._null = os.open(os.devnull, os.O_RDWR) if self._log is not None else -1
@@ -113,6 +118,10 @@ class JobContext:
     ) -> JobContext:
         """Read what the job needs and open its log."""
         return cls(spec, channel, *plans.get(spec), released)
+
+    def _now(self) -> float:
+        """Seconds on a clock that stands still while the session is suspended."""
+        return time.monotonic() - self._pauses.total()
 
     @property
     def name(self) -> str:
@@ -188,17 +197,17 @@ class JobContext:
         key: str | None = None,
     ) -> Iterator[None]:
         """Report the start and the success or failure of an activity; nested ones may be kept to the log."""
-        started = time.monotonic()
+        started = self._now()
         self.message("start", text, detail=detail, element=element, key=key)
         self._silent += silent_nested
         try:
             yield
         except BaseException:
             self._silent -= silent_nested
-            self.message("failure", text, elapsed=time.monotonic() - started, element=element, key=key)
+            self.message("failure", text, elapsed=self._now() - started, element=element, key=key)
             raise
         self._silent -= silent_nested
-        self.message("success", text, elapsed=time.monotonic() - started, element=element, key=key)
+        self.message("success", text, elapsed=self._now() - started, element=element, key=key)
 
     @contextmanager
     def silenced(self) -> Iterator[None]:
@@ -226,7 +235,7 @@ class JobContext:
 
     def log_end(self, kind: str, text: str | None = None, detail: str | None = None) -> None:
         """Write to the job's log how the job ended."""
-        elapsed = time.monotonic() - self._started
+        elapsed = self._now() - self._started
         self.log_line(kind, self.name, self.spec.key, text or self.spec.task.capitalize(), detail, elapsed)
 
     @property

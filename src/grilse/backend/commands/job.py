@@ -43,8 +43,8 @@ def replay(session: Session, action: JobReplay) -> int:
     try:
         pool.submit(Job(spec, on_message, outcome.append, lost.append))
         session.control.serve(
-            lambda command: session.loop.call(lambda: obey(pool, spec.job, command)),
-            lambda: session.loop.call(lambda: obey(pool, spec.job, Terminate(hurry=True))),
+            lambda command: session.loop.call(lambda: obey(pool, session.clock, spec.job, command)),
+            lambda: session.loop.call(lambda: obey(pool, session.clock, spec.job, Terminate(hurry=True))),
         )
 
         while not outcome and not lost:

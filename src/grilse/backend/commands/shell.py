@@ -73,8 +73,8 @@ def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
     session = pipeline.session
 
     session.control.serve(
-        lambda command: session.loop.call(lambda: obey(pipeline.pool, SHELL_JOB, command)),
-        lambda: session.loop.call(lambda: obey(pipeline.pool, SHELL_JOB, Terminate(hurry=True))),
+        lambda command: session.loop.call(lambda: obey(pipeline.pool, session.clock, SHELL_JOB, command)),
+        lambda: session.loop.call(lambda: obey(pipeline.pool, session.clock, SHELL_JOB, Terminate(hurry=True))),
     )
     values = run_single(
         pipeline,
