@@ -51,9 +51,10 @@ def _session(directory: str, seconds: float, rate: int) -> tuple[float, int, int
     from grilse.backend.eventlog import EventLog
     from grilse.backend.loop import Loop
     from grilse.backend.outbox import Outbox
-    from grilse.backend.pool import Job, Pool
+    from grilse.backend.pool import Pool
     from grilse.backend.reporter import Reporter
     from grilse.backend.telling import JobTeller
+    from grilse.backend.workers import Job
     from grilse.protocol.channel import Channel
     from grilse.protocol.events import Event
     from grilse.protocol.requests import Hello

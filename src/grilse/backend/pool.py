@@ -6,11 +6,8 @@ Knows nothing of queues or of what jobs do: a job is a `JobSpec` and three callb
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from multiprocessing.connection import Pipe
 
 from .. import platform
@@ -18,17 +15,15 @@ from ..protocol.channel import Channel, ChannelClosed, ProtocolError, check_hell
 from ..protocol.jobs import (
     CancelJob,
     FromWorker,
-    JobActivity,
-    JobLaunch,
     JobResult,
-    JobSpec,
     Prepare,
     ReleaseJob,
     ToWorker,
 )
 from ..protocol.requests import Hello
-from .hearing import Audience, Ear, Heard, Said
+from .hearing import Audience, Heard
 from .loop import Deadline, Loop
+from .workers import Job, Worker, WorkerState, describe
 
 # Seconds that a cancelled job has to end by itself before its process tree is killed.
 CANCEL_GRACE = 2.0
@@ -46,71 +41,6 @@ MESSAGE_TIME = 30.0
 # Seconds that a worker that was killed may take to be gone.
 SHUTDOWN_LIMIT = 1.0
 WORKER_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "worker", "__main__.py")
-
-
-class WorkerState(Enum):
-    """What a worker is doing; docs/scheduler.md shows the transitions."""
-
-    STARTING = "starting"
-    IDLE = "idle"
-    BUSY = "busy"
-    CANCELLING = "cancelling"
-    DEAD = "dead"
-
-
-@dataclass(slots=True)
-class Job:
-    """A job given to the pool.
-
-    Attributes:
-        spec: its message.
-        on_message: called with all that it says, in order.
-        on_result: called once with its `JobResult`.
-        on_lost: called instead when its worker died; with a description of how.
-    """
-
-    spec: JobSpec
-    on_message: Callable[[Said | JobActivity | JobLaunch], None]
-    on_result: Callable[[JobResult], None]
-    on_lost: Callable[[str], None]
-
-
-class Worker:
-    """One worker process as the pool sees it."""
-
-    __slots__ = (
-        "channel",
-        "computed",
-        "deadline",
-        "ear",
-        "first_memory",
-        "job",
-        "jobs_done",
-        "number",
-        "process",
-        "state",
-        "trusted",
-        "unclean",
-        "whole_by",
-    )
-
-    def __init__(self, number: int, process: platform.Process, channel: Channel[ToWorker, FromWorker]) -> None:
-        self.number = number
-        self.process = process
-        self.channel = channel
-        self.ear = Ear(channel)
-        # When the rest of the message must have come whose beginning has.
-        self.whole_by: Deadline | None = None
-        self.state = WorkerState.STARTING
-        self.job: Job | None = None
-        # When it was last seen to compute, or given a job.
-        self.computed = 0.0
-        self.jobs_done = 0
-        self.first_memory = 0
-        self.deadline: Deadline | None = None
-        self.trusted = True
-        # Whether something may be left of its jobs.
-        self.unclean = False
 
 
 class Pool:
@@ -393,7 +323,7 @@ class Pool:
         if result is not None:
             self._deliver(job, result)
         else:
-            job.on_lost(_describe(status) if worker.trusted else "it sent what is no message, and was killed")
+            job.on_lost(describe(status) if worker.trusted else "it sent what is no message, and was killed")
 
     def _last_result(self, worker: Worker) -> JobResult | None:
         """Take what a dead worker said last, which may still be in its channel: a result that was sent counts."""
@@ -429,15 +359,3 @@ class Pool:
         platform.kill_orphans([other.process.pid for other in self.workers.values()])
         if worker.unclean and self._on_unclean is not None:
             self._on_unclean(worker.process.pid)
-
-
-def _describe(status: int | None) -> str:
-    if status is None:
-        return "it still runs but does not answer"
-    if status < 0:
-        try:
-            name = f" ({signal.Signals(-status).name})"
-        except ValueError:
-            name = ""
-        return f"it was killed by signal {-status}{name}"
-    return f"it exited with status {status}"

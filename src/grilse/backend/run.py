@@ -19,9 +19,11 @@ from ..protocol.requests import Answer, Cancel, Command, Quit, Resume, Retry, Sh
 from .history import JOBS
 from .items import Item
 from .pool import Pool
+from .prompts import Policy
 from .replay import save_job
-from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Policy, Scheduler, Stage
+from .scheduler import Scheduler
 from .shells import Shells
+from .tasks import DOWNLOAD, PROCESS, UPLOAD, Stage
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

@@ -1,7 +1,7 @@
 """Moves elements through stages (track, pull, fetch, build, push) as fast as tokens and dependencies allow.
 
-Knows nothing of what stages do, of keys or of terminals: stages decide, the pool runs, the reporter tells.  The states
-of a task (an element in a stage) and their transitions are those of docs/scheduler.md.
+Knows nothing of what stages do, of keys or of terminals: stages decide, the pool runs, the reporter tells.  What states
+a task has is in ``tasks``, what is asked after a failure in ``prompts``, what is shown meanwhile in ``tally``.
 """
 
 from __future__ import annotations
@@ -10,155 +10,23 @@ import heapq
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 from ..protocol import events
 from ..protocol.jobs import JobActivity, JobLaunch, JobResult, JobSpec
 from ..protocol.message import Failure
 from .hearing import Said
 from .loop import Loop
-from .pool import Job, Pool
+from .pool import Pool
+from .prompts import FailedTask, Policy, Prompts
 from .reporter import Reporter
+from .tally import Tally
+from .tasks import Decision, Stage, Task, TaskState
 from .telling import JobTeller
+from .workers import Job
 
 # Times that a job is given to another worker when its worker died under it.
 LOST_RETRIES = 1
-# Seconds between two events with the counts of queues.
-COUNTS_INTERVAL = 0.1
-# Seconds without output or progress after which a job is marked as stalled.
-STALL_LIMIT = 60.0
-# Seconds between two looks for stalled jobs.
-STALL_CHECK = 5.0
-# What a person may answer when a job has failed.
-CHOICES = ("continue", "quit", "terminate", "retry", "shell", "log")
-# Tokens: how many jobs may use a resource at once is configured; these are their names.
-DOWNLOAD, PROCESS, UPLOAD = "download", "process", "upload"
-
-
-class TaskState(Enum):
-    """The state of one element in one stage."""
-
-    BLOCKED = "blocked"  # its stage waits for something, usually other elements
-    READY = "ready"  # it waits for a token
-    RUNNING = "running"  # a worker has it
-    DONE = "done"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
-    TaskState.BLOCKED: frozenset({TaskState.READY, TaskState.SKIPPED, TaskState.FAILED}),
-    TaskState.READY: frozenset({TaskState.RUNNING, TaskState.CANCELLED}),
-    TaskState.RUNNING: frozenset(
-        {TaskState.DONE, TaskState.SKIPPED, TaskState.FAILED, TaskState.CANCELLED, TaskState.READY}
-    ),
-    TaskState.DONE: frozenset(),
-    TaskState.SKIPPED: frozenset(),
-    TaskState.FAILED: frozenset({TaskState.BLOCKED}),
-    TaskState.CANCELLED: frozenset(),
-}
-
-
-class Decision(Enum):
-    """What a stage wants done with an element."""
-
-    RUN = "run"
-    SKIP = "skip"
-    WAIT = "wait"
-    FAIL = "fail"
-
-
-class Item(Protocol):
-    """What the scheduler must know of an element."""
-
-    @property
-    def display_name(self) -> str:
-        """Name with junctions."""
-
-    @property
-    def display_key(self) -> str:
-        """Full key, or question marks."""
-
-
-class Stage(Protocol):
-    """One stage: decides about elements, makes their job messages, takes their outcomes."""
-
-    action: str
-    tokens: tuple[str, ...]
-    retries: int
-    goes_on: bool
-
-    def decide(self, item: Any) -> Decision:
-        """What to do with an element that has come this far (or that waited and was woken)."""
-
-    def failure(self, item: Any, log: str | None) -> Failure:
-        """Why `decide` said FAIL; what was logged when it happened is written to `log`."""
-
-    def spec(self, item: Any, job: int, attempt: int) -> JobSpec:
-        """The message of its job."""
-
-    def finished(self, item: Any, result: JobResult) -> None:
-        """Take the outcome of a job that ended well or was skipped."""
-
-    def failed(self, item: Any, result: JobResult) -> None:
-        """Take the outcome of a job that failed."""
-
-    def lost(self, item: Any, how: str) -> Failure:
-        """Why a job failed whose worker died; `how` in words."""
-
-    def priority(self, item: Any) -> int:
-        """Smaller goes first."""
-
-
-@dataclass(slots=True)
-class Task:
-    """One element in one stage."""
-
-    item: Any
-    stage: int
-    state: TaskState = TaskState.BLOCKED
-    attempt: int = 1
-    lost: int = 0
-    job: int | None = None
-    started: float = 0.0
-    last_sign: float = 0.0
-    spec: JobSpec | None = None
-
-    def move(self, state: TaskState) -> None:
-        """Change the state, along the table only."""
-        if state not in TRANSITIONS[self.state]:
-            raise RuntimeError(f"a task cannot go from {self.state.value} to {state.value}")
-        self.state = state
-
-
-@dataclass(slots=True)
-class Counts:
-    """Numbers of one stage, for display only."""
-
-    processed: int = 0
-    skipped: int = 0
-    failed: int = 0
-    entered: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTask:
-    """A failure, for the summary."""
-
-    item: Any
-    action: str
-    failure: Failure
-    log: str | None
-
-
-@dataclass(slots=True)
-class Policy:
-    """What happens after a failure: "continue", "quit" or "terminate"; `ask` turns it into a prompt."""
-
-    on_error: str = "quit"
-    ask: bool = False
 
 
 @dataclass(slots=True)
@@ -208,14 +76,11 @@ class Scheduler:
         self._tasks: dict[int, Task] = {}
         self._ready: list[list[tuple[int, int, Task]]] = [[] for _ in stages]
         self._running: dict[int, Task] = {}
-        self._counts = [Counts() for _ in stages]
+        self._tally = Tally(loop, reporter, stages, self._running)
         self._jobs = 0
         self._order = 0
         self._stop = _Stop()
-        self._prompts: dict[int, Task] = {}
-        self._prompt_number = 0
-        self._counts_due = False
-        self._told: tuple[tuple[events.QueueStatus, ...], int] = ((), 0)
+        self._prompts = Prompts(reporter, self._teller)
         self.failures: list[FailedTask] = []
         self.durations: list[tuple[str, str, float]] = []
 
@@ -227,7 +92,7 @@ class Scheduler:
             return
         task = Task(item, 0)
         self._tasks[id(item)] = task
-        self._counts[0].entered += 1
+        self._tally.of[0].entered += 1
         self._consider(task)
 
     def wake(self, item: Any) -> None:
@@ -241,7 +106,7 @@ class Scheduler:
         for task in self._tasks.values():
             if task.state is TaskState.FAILED and task.item.display_name == name:
                 self.failures = [failed for failed in self.failures if failed.item is not task.item]
-                self._counts[task.stage].failed -= 1
+                self._tally.of[task.stage].failed -= 1
                 task.move(TaskState.BLOCKED)
                 task.attempt += 1
                 self._make_ready(task)
@@ -262,7 +127,7 @@ class Scheduler:
                 self._fail_again(task, stage)
                 return
             task.move(TaskState.SKIPPED)
-            self._counts[task.stage].skipped += 1
+            self._tally.of[task.stage].skipped += 1
             if not self._pass_on(task, ran=False):
                 return
 
@@ -282,7 +147,7 @@ class Scheduler:
             task.stage += 1
             task.state = TaskState.BLOCKED
             task.attempt, task.lost = 1, 0
-            self._counts[task.stage].entered += 1
+            self._tally.of[task.stage].entered += 1
         self._done(task.item, action, ran)
         return not last and task.state is TaskState.BLOCKED
 
@@ -296,13 +161,13 @@ class Scheduler:
 
     def run(self) -> None:
         """Run until nothing is ready or running any more (or the session was stopped)."""
-        self._loop.after(STALL_CHECK, self._mark_stalls)
+        self._tally.watch_stalls()
         self._dispatch()
         while self._running or self._prompts or self._stop.suspended:
             self._loop.turn()
             self._dispatch()
-            self._tell_counts()
-        self._tell_counts(now=True)
+            self._tally.tell()
+        self._tally.tell(now=True)
 
     @property
     def stopped_early(self) -> str | None:
@@ -318,17 +183,7 @@ class Scheduler:
 
     def counts(self) -> tuple[events.QueueStatus, ...]:
         """Counts of all queues."""
-        return tuple(
-            events.QueueStatus(
-                stage.action,
-                counts.processed,
-                counts.skipped,
-                counts.failed,
-                counts.entered - counts.processed - counts.skipped - counts.failed,
-                counts.entered,
-            )
-            for stage, counts in zip(self._stages, self._counts)
-        )
+        return self._tally.queues()
 
     def _dispatch(self) -> None:
         stop = self._stop
@@ -383,7 +238,7 @@ class Scheduler:
     def _on_result(self, task: Task, result: JobResult) -> None:
         seconds = self._release(task)
         stage = self._stages[task.stage]
-        counts = self._counts[task.stage]
+        counts = self._tally.of[task.stage]
         if result.status in ("ok", "skipped"):
             ran = result.status == "ok"
             stage.finished(task.item, result)
@@ -416,7 +271,7 @@ class Scheduler:
         if failed.stage + 1 == len(self._stages):
             return
         task = Task(failed.item, failed.stage + 1)
-        self._counts[task.stage].entered += 1
+        self._tally.of[task.stage].entered += 1
         self._consider(task)
         # Before a policy says that nothing more is started.
         self._dispatch()
@@ -449,35 +304,28 @@ class Scheduler:
     # Failures and stops
 
     def _on_failure(self, task: Task, failure: Failure, log: str | None) -> None:
-        self._counts[task.stage].failed += 1
+        self._tally.of[task.stage].failed += 1
         action = self._stages[task.stage].action
         self.failures.append(FailedTask(task.item, action, failure, log))
         self._reporter.task_error(failure, task.item.display_name)
         if self._stop.quitting or self._stop.terminating:
             return
         if self._policy.ask:
-            self._ask(task, failure, log)
+            self._prompts.ask(task, action, failure)
         else:
             self._apply(self._policy.on_error)
-
-    def _ask(self, task: Task, failure: Failure, log: str | None) -> None:
-        self._prompt_number += 1
-        self._prompts[self._prompt_number] = task
-        action = self._stages[task.stage].action
-        self._teller.asked(task, action, self._prompt_number, failure, CHOICES)
 
     def answer(self, prompt: int, choice: str) -> None:
         """Apply the answer to a prompt; one that is closed or unknown is ignored."""
         if choice == "shell":
             # A shell is something one comes back from: the question stays open.
-            task = self._prompts.get(prompt)
+            task = self._prompts.about(prompt)
             if task is not None and self._shell is not None:
                 self._shell(task.item)
             return
-        task = self._prompts.pop(prompt, None)
+        task = self._prompts.close(prompt, choice)
         if task is None:
             return
-        self._reporter.emit(events.PromptClosed(time=time.time(), prompt=prompt, choice=choice))
         if choice == "retry":
             self.retry(task.item.display_name)
         else:
@@ -493,7 +341,7 @@ class Scheduler:
         """Start no more jobs; those that run may finish."""
         self._stop.quitting = True
         self._announce(why)
-        self._close_prompts("quit")
+        self._prompts.close_all("quit")
 
     def terminate(self, why: str = "terminate", *, hurry: bool = False) -> None:
         """Cancel every job; with `hurry` kill them at once."""
@@ -501,7 +349,7 @@ class Scheduler:
         if self._stop.suspended:
             self.resume()
         self._announce(why)
-        self._close_prompts("terminate")
+        self._prompts.close_all("terminate")
         for number in list(self._running):
             if hurry:
                 self._pool.kill(number)
@@ -530,30 +378,3 @@ class Scheduler:
         if why not in self._stop.announced:
             self._stop.announced.add(why)
             self._reporter.emit(events.Terminating(time=time.time(), why=why, running=len(self._running)))
-
-    def _close_prompts(self, choice: str) -> None:
-        for prompt in list(self._prompts):
-            del self._prompts[prompt]
-            self._reporter.emit(events.PromptClosed(time=time.time(), prompt=prompt, choice=choice))
-
-    # Display
-
-    def _tell_counts(self, *, now: bool = False) -> None:
-        if now:
-            self._emit_counts()
-        elif not self._counts_due and (self.counts(), len(self._running)) != self._told:
-            self._counts_due = True
-            self._loop.after(COUNTS_INTERVAL, self._emit_counts)
-
-    def _emit_counts(self) -> None:
-        self._counts_due = False
-        self._told = (self.counts(), len(self._running))
-        self._reporter.emit(events.Queues(time=time.time(), queues=self._told[0], running=self._told[1]))
-
-    def _mark_stalls(self) -> None:
-        elapsed = self._reporter.clock.elapsed()
-        for number, task in self._running.items():
-            silent = elapsed - task.last_sign
-            if silent >= STALL_LIMIT:
-                self._reporter.emit(events.JobProgress(time=time.time(), job=number, stalled=silent))
-        self._loop.after(STALL_CHECK, self._mark_stalls)

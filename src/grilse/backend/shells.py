@@ -13,7 +13,7 @@ from ..protocol import events
 from ..protocol.jobs import JobActivity, JobLaunch, JobResult
 from .hearing import Said
 from .items import Item
-from .pool import Job
+from .workers import Job
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

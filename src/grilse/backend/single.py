@@ -19,8 +19,9 @@ from ..protocol.requests import Cancel, Command, Quit, Resume, ShellDone, Suspen
 from .clock import Clock
 from .hearing import Said
 from .items import ArtifactItem, Item, worker_died
-from .pool import Job, Pool
+from .pool import Pool
 from .telling import log_tail
+from .workers import Job
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

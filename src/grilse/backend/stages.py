@@ -15,8 +15,8 @@ from ..protocol.message import Failure
 from .items import Item, worker_died
 from .plan import BuildPlan
 from .planbook import PlanBook
-from .scheduler import DOWNLOAD, PROCESS, UPLOAD, Decision
 from .states import States
+from .tasks import DOWNLOAD, PROCESS, UPLOAD, Decision
 
 
 class BaseStage:

@@ -16,7 +16,7 @@ from .hearing import Said
 from .reporter import Reporter
 
 if TYPE_CHECKING:
-    from .scheduler import Task
+    from .tasks import Task
 
 # Bytes and lines of a log that go with a failure.
 TAIL_BYTES = 64 * 1024

@@ -14,9 +14,9 @@ from ..storage.artifact import Artifact
 from .items import ArtifactItem, Item
 from .pipeline import Pipeline
 from .remotes import SessionRemotes
-from .scheduler import DOWNLOAD, UPLOAD, Decision
 from .stages import BaseStage
 from .subjects import Subject, bare_ref, named_subject
+from .tasks import DOWNLOAD, UPLOAD, Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # The first descriptor number that a started process finds its connections at.
 FIRST_CONNECTION = 3
-# Seconds that processes have to stop that were told to, and between two looks at whether they have: one that waits for a
-# disk stops when the disk has answered.
+# Seconds that processes have to stop that were told to, and between two looks at whether they have: one that waits for
+# a disk stops when the disk has answered.
 STOP_LIMIT, STOP_INTERVAL = 0.5, 0.002
 
 

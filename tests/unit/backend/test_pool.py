@@ -15,7 +15,8 @@ import pytest
 from grilse import platform
 from grilse.backend.hearing import Said
 from grilse.backend.loop import Loop
-from grilse.backend.pool import Job, Pool
+from grilse.backend.pool import Pool
+from grilse.backend.workers import Job
 from grilse.protocol.jobs import JobActivity, JobLaunch, JobResult, JobSpec
 
 SCRIPT = str(Path(__file__).parents[2] / "fixtures" / "bad_worker.py")

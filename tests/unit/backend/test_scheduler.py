@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from grilse.backend.clock import Clock
 from grilse.backend.loop import Loop
-from grilse.backend.pool import Job
-from grilse.backend.scheduler import TRANSITIONS, Decision, Policy, Scheduler, Task, TaskState
+from grilse.backend.prompts import Policy
+from grilse.backend.scheduler import Scheduler
+from grilse.backend.tasks import TRANSITIONS, Decision, Task, TaskState
+from grilse.backend.workers import Job
 from grilse.protocol import events
 from grilse.protocol.jobs import JobResult, JobSpec
 from grilse.protocol.message import Failure
@@ -251,8 +255,8 @@ def test_a_job_whose_worker_died_is_given_to_another_once() -> None:
 
 
 def test_a_job_that_shows_no_sign_of_life_is_marked_as_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grilse.backend.scheduler.STALL_CHECK", 0.01)
-    monkeypatch.setattr("grilse.backend.scheduler.STALL_LIMIT", 0.02)
+    monkeypatch.setattr("grilse.backend.tally.STALL_CHECK", 0.01)
+    monkeypatch.setattr("grilse.backend.tally.STALL_LIMIT", 0.02)
     bench = Bench(FakeStage("build"))
 
     def look(pool: FakePool, job: Job) -> None:
@@ -266,6 +270,46 @@ def test_a_job_that_shows_no_sign_of_life_is_marked_as_stalled(monkeypatch: pyte
     bench.scheduler.enter(FakeItem("a"))
     bench.scheduler.run()
     assert bench.of(events.JobProgress)[0].stalled >= 0.02
+
+
+def test_a_mark_goes_when_the_job_does_and_output_in_the_log_is_a_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("grilse.backend.tally.STALL_CHECK", 0.01)
+    monkeypatch.setenv("GRILSE_STALL_SECONDS", "0.2")
+    log = tmp_path / "log"
+    log.write_text("")
+    os.utime(log, (0, 0))
+    stage = FakeStage("build")
+    plain = stage.spec
+    stage.spec = lambda *args: msgspec.structs.replace(plain(*args), log=str(log))  # type: ignore[method-assign]
+    bench = Bench(stage)
+
+    def look(pool: FakePool, job: Job) -> None:
+        marks = [event.stalled for event in bench.of(events.JobProgress)]
+        if marks and marks[-1] == 0.0:
+            pool.finish(job)
+            return
+        if marks:
+            # It prints something, and says nothing.
+            os.utime(log)
+        bench.loop.after(0.01, lambda: look(pool, job))
+
+    bench.pool.answer = look
+    bench.scheduler.enter(FakeItem("a"))
+    bench.scheduler.run()
+    marks = [event.stalled for event in bench.of(events.JobProgress)]
+    assert marks[0] >= 0.2 and marks[-1] == 0.0
+
+
+def test_no_job_is_marked_where_nobody_wants_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grilse.backend.tally.STALL_CHECK", 0.005)
+    monkeypatch.setenv("GRILSE_STALL_SECONDS", "0")
+    bench = Bench(FakeStage("build"))
+    bench.pool.answer = lambda pool, job: bench.loop.after(0.05, lambda: pool.finish(job))  # type: ignore[assignment,return-value]
+    bench.scheduler.enter(FakeItem("a"))
+    bench.scheduler.run()
+    assert bench.of(events.JobProgress) == []
 
 
 def test_quit_lets_running_jobs_finish_and_starts_no_more() -> None:

@@ -17,9 +17,9 @@ from ..pipeline import Pipeline
 from ..plan import BuildPlan
 from ..remotes import SessionRemotes, open_remotes
 from ..run import Run
-from ..scheduler import Stage
 from ..session import Session
 from ..stages import BuildStage, FetchStage, PullStage, PushStage, SourcePushStage
+from ..tasks import Stage
 
 
 def build(session: Session, action: Build) -> int:

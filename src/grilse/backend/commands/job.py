@@ -13,11 +13,12 @@ import msgspec
 from ...protocol.jobs import JobActivity, JobLaunch, JobResult
 from ...protocol.requests import JobReplay, Terminate
 from ..hearing import Said
-from ..pool import Job, Pool
+from ..pool import Pool
 from ..replay import load_job
 from ..session import Session
 from ..shells import shell_ready
 from ..single import obey, raised
+from ..workers import Job
 
 
 def replay(session: Session, action: JobReplay) -> int:

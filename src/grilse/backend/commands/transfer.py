@@ -14,11 +14,11 @@ from ..items import Item
 from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
 from ..run import Run
-from ..scheduler import Stage
 from ..session import Session
 from ..single import run_task
 from ..stages import FetchStage, SourcePushStage
 from ..subjects import Chosen, Subject, load_subjects
+from ..tasks import Stage
 from ..transfers import TransferPull, TransferPush, transfer_items
 from .build import check_resolved
 
