@@ -1,12 +1,13 @@
 """Saves jobs of a project to files, as the backend saves those that fail; a program, run by test_replay.py.
 
-    save_jobs.py PROJECT DIRECTORY TASK:ELEMENT…
+    save_jobs.py PROJECT DIRECTORY "TASK:ELEMENT[ PARAMETERS]"…
 
-Writes ``DIRECTORY/NUMBER.job`` for each, elements loaded in the order given.
+Writes ``DIRECTORY/NUMBER.job`` for each, elements loaded in the order given; parameters are JSON.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from multiprocessing.connection import Pipe
 from pathlib import Path
@@ -22,8 +23,10 @@ from grilse.protocol.requests import Build, Command, Hello, Invocation, Request
 
 
 def main(project: str, directory: str, *jobs: str) -> None:
-    wanted = [job.split(":", 1) for job in jobs]
-    targets = tuple(element for _, element in wanted)
+    wanted = [
+        (*words.split(":", 1), json.loads(more or "{}")) for words, _, more in (job.partition(" ") for job in jobs)
+    ]
+    targets = tuple(element for _, element, _ in wanted)
     # What the session says is for nobody: the other ends are kept, and never read
     channels: list[Channel[Any, Any]] = []
     ends = []
@@ -35,9 +38,10 @@ def main(project: str, directory: str, *jobs: str) -> None:
     pipeline = Pipeline(Session(request, *channels))
     with pipeline.working():
         pipeline.open_project()
-        for number, (element, (task, _)) in enumerate(zip(pipeline.load_elements(targets), wanted)):
+        for number, (element, (task, _, parameters)) in enumerate(zip(pipeline.load_elements(targets), wanted)):
             pipeline.states.full_key(element)
-            spec = pipeline.book.spec(Item(element, 0, 0, pipeline.states), job=1, action=task, task=task)
+            item = Item(element, 0, 0, pipeline.states)
+            spec = pipeline.book.spec(item, job=1, action=task, task=task, parameters=parameters)
             assert save_job(spec, str(Path(directory) / f"{number}.job"))
 
 

@@ -257,3 +257,26 @@ def test_saved_jobs_make_the_same_artifacts_anywhere(
         if task == "build":
             made[element] = json.loads(values)["files"]
     assert made == expected
+
+
+def test_a_replayed_shell_is_run_by_the_frontend(root: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    status, _, err = run(root, "build", "base.bst", home=home)
+    assert status == 0, err
+    parameters = {
+        "build": False,
+        "use_buildtree": False,
+        "isolate": True,
+        "environment": {},
+        "mounts": [],
+        "command": ["sh", "-c", "echo inside; exit 7"],
+        "prompt": None,
+        "interactive": False,
+    }
+    places = {"XDG_CACHE_HOME": str(home / "cache"), "XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home)}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), **places}
+    job = f"shell:base.bst {json.dumps(parameters)}"
+    subprocess.run([sys.executable, str(SAVE), str(root), str(tmp_path), job], env=environment, check=True)
+    status, out, err = run(tmp_path, "job", "replay", str(tmp_path / "0.job"), home=home)
+    assert status == 0, err
+    assert out.splitlines() == ["inside", 'ok {"status": 7}']

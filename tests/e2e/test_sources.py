@@ -128,3 +128,19 @@ def test_what_has_been_fetched_already_is_not_worth_a_word(tmp_path: Path) -> No
     status, _, again = run(root, "source", "fetch", "a.bst")
     assert status == 0
     assert "fetch:a.bst" not in again and "Fetch Queue: processed 0, skipped 1" in again
+
+
+def test_what_is_fetched_already_costs_no_job(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    ref = hashlib.sha256(b"content").hexdigest()
+    (tmp_path / "p" / "files").mkdir(parents=True)
+    (tmp_path / "p" / "files" / "one").write_text("one")
+    text = f"kind: import\nsources:\n- kind: remote\n  url: file://{file}\n  ref: {ref}\n- kind: local\n  path: files\n"
+    root = write_project(tmp_path / "p", {"e.bst": text, "s.bst": "kind: stack\ndepends: [e.bst]\n"})
+    for jobs, skipped in ((["e.bst"], 1), ([], 2)):
+        program = Program(root, "source", "fetch", "--deps", "all", "s.bst")
+        status, _, err = program.finish()
+        assert status == 0, err
+        assert f"skipped {skipped}," in err
+        assert [one["element"] for one in program.events() if one["event"] == "job-started"] == jobs

@@ -202,7 +202,7 @@ class JobProgress(Message, frozen=True, kw_only=True):
     Attributes:
         activity: short text ("running ninja", "staging"), or "".
         current, maximum: counts where known.
-        stalled: seconds without output or progress, when that is remarkable.
+        stalled: seconds without output or progress, when that is remarkable; 0 when the job goes on after that.
     """
 
     time: float

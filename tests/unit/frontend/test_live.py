@@ -277,6 +277,11 @@ def test_a_job_that_says_nothing_is_marked_and_keeps_its_activity() -> None:
     stage.play([e.JobProgress(time=START + 63, job=1, activity="Pulling", current=4, maximum=9)], START + 64)
     assert "silent" not in stage.text
     assert "Pulling 4/9" in stage.text
+    stage.play([e.JobProgress(time=START + 70, job=1, stalled=7.0)], START + 71)
+    assert "silent for 7.0s  Pulling 4/9" in stage.text
+    stage.play([e.JobProgress(time=START + 75, job=1, stalled=0.0)], START + 76)
+    assert "silent" not in stage.text
+    assert "Pulling 4/9" in stage.text
 
 
 def test_a_failure_that_was_cached_is_in_the_summary_too() -> None:

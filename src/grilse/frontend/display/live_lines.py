@@ -25,8 +25,6 @@ _OWN_LINE = re.compile(r"\[(--:--:--|\d\d:\d\d:\d\d)\] (START|SUCCESS|FAILURE|ST
 
 # Seconds from which a job that only prepares for others is worth a line.
 WORTH_A_LINE = 2.0
-# Seconds without a word from which a running job is said to be stalled.
-STALLED = 30.0
 # Cells of the action's name, and of the element's name at least and at most.
 _ACTION = 6
 _NAME = (16, 44)
@@ -199,7 +197,7 @@ def job_line(job: Running, now: float, name: int, paint: Paint) -> str:
     text = (
         f"  {job.action:<{_ACTION}} {pad(printable(job.element), name)} {clock_text(max(0.0, now - job.started)): >5}"
     )
-    if job.stalled is not None and job.stalled >= STALLED:
+    if job.stalled:
         return (
             f"{text}  " + paint(f"silent for {duration(job.stalled)}", "yellow") + (f"  {activity}" if activity else "")
         )
