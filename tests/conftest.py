@@ -8,6 +8,11 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more about what else the machine does than about the example.
+settings.register_profile("any-load", deadline=None)
+settings.load_profile("any-load")
 
 
 @pytest.fixture(scope="session", autouse=True)
