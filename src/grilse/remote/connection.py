@@ -29,7 +29,7 @@ SLOWEST_BYTES_PER_SECOND = 2048
 # A request with much data gets time for that as well: so many times what the last ones of at least so many bytes took.
 # Before there was one it gets none: a remote that never answers is to be found out within the time for a request.
 _SLACK = 8
-_TELLING_BYTES = 32 << 10
+_TELLING_BYTES = 8 << 10
 RETRIES = 4
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 15.0
@@ -78,7 +78,6 @@ class Connection:
         self._era = 0
         self._closed = False
         self._tool: Metadata = (("build.bazel.remote.execution.v2.requestmetadata-bin", _tool_details(session)),)
-        # Bytes per second of the last request with much data, or 0.
         self._pace = 0.0
         # What others remember of this remote: its capabilities, the size of batches that suits it.
         self.memory: dict[str, Any] = {}
@@ -164,9 +163,9 @@ class Connection:
             raise self.failure(what, code, words)
 
     @property
-    def paced(self) -> bool:
-        """Whether it is known how fast the remote is, so that large requests get the time that they need."""
-        return self._pace > 0
+    def pace(self) -> float:
+        """Bytes per second of the last request with much data; 0 if there was none, or the remote has fallen silent."""
+        return self._pace
 
     def _time_for(self, size: int) -> float:
         """Seconds that a request gets for its data."""

@@ -23,8 +23,10 @@ from grilse.storage.store import Store
 # Requests under way at the same time; more do not help once Python is the bottleneck, fewer are slow far away.
 WIDTH = 6
 PROGRESS_SECONDS = 0.2
-# Batches start small, so that the first arrives in time from a remote that is slow, and grow while it is fast.
-_FIRST_BATCH_BYTES = 64 << 10
+# Batches start small, so that the first ones, of all threads of all workers, arrive in time over a slow line, and grow
+# while they are fast.
+_FIRST_BATCH_BYTES = 16 << 10
+_SECOND_BATCH_BYTES = 256 << 10
 # Likewise for digests that a remote is asked for.
 _FIRST_DIGESTS = 1000
 _FAST_SECONDS = 0.5
@@ -93,7 +95,7 @@ class _Transfer:
     @property
     def jobs(self) -> int:
         """How many threads are worth it."""
-        batches = sum(d.size + cas.BLOB_OVERHEAD_BYTES for d in self._small) // _FIRST_BATCH_BYTES + 1
+        batches = sum(d.size + cas.BLOB_OVERHEAD_BYTES for d in self._small) // _SECOND_BATCH_BYTES + 1
         return max(1, min(WIDTH, len(self._large) + batches))
 
     def take_large(self) -> Digest | None:
@@ -113,11 +115,11 @@ class _Transfer:
 
     def _batch_bytes(self) -> int:
         """How large the next batch should be; small again once the remote has not answered."""
-        return (
-            int(self.connection.memory.get("batch", _FIRST_BATCH_BYTES))
-            if self.connection.paced
-            else _FIRST_BATCH_BYTES
-        )
+        connection = self.connection
+        if not connection.pace:
+            return _FIRST_BATCH_BYTES
+        second = int(min(connection.pace * _FAST_SECONDS, _SECOND_BATCH_BYTES))
+        return int(connection.memory.get("batch", max(second, _FIRST_BATCH_BYTES)))
 
     def took(self, seconds: float, full: bool) -> None:
         """A batch took this long; full ones teach how large the next should be."""
@@ -353,7 +355,7 @@ def find_lacking(connection: Connection, digests: Sequence[Digest]) -> list[Dige
     found: list[Digest] = []
     start = 0
     while start < len(digests):
-        end = start + (cas.DIGESTS_PER_REQUEST if connection.paced else _FIRST_DIGESTS)
+        end = start + (cas.DIGESTS_PER_REQUEST if connection.pace else _FIRST_DIGESTS)
         found += cas.find_missing(connection, digests[start:end])
         start = end
     return found
