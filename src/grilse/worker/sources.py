@@ -57,6 +57,7 @@ class ElementSources:
         self._sources = sources
         self._names = [record.name for record in body.sources]
         self._key = body.sources_key
+        self._fetched = set[int]()
         self._single = SourceCache(store)
         self._together = SourceCache(store, together=True)
         self._pull_source = pull_source
@@ -151,10 +152,14 @@ class ElementSources:
     def _fetch_each(self, original: bool, sources: Sequence[Source]) -> None:
         for index, source in enumerate(sources):
             if original or _depends_on_previous(source):
-                if not source._is_cached():
+                if not self._is_cached(index):
                     self._fetch_original(index, source)
             else:
                 self._digest(index, source)
+
+    def _is_cached(self, index: int) -> bool:
+        """Whether a source need not be fetched: there are plugins that never say so."""
+        return index in self._fetched or self._sources[index]._is_cached()
 
     def _fetch_original(self, index: int, source: Source) -> None:
         if source.BST_REQUIRES_PREVIOUS_SOURCES_FETCH:
@@ -162,6 +167,7 @@ class ElementSources:
                 fetch(source, previous_sources_dir=directory)
         else:
             fetch(source)
+        self._fetched.add(index)
 
     def _digest(self, index: int, source: Source) -> Digest:
         """The tree of a source that does not depend on those before it; fetched if need be."""
@@ -170,7 +176,7 @@ class ElementSources:
         if not self._single.is_cached(name):
             pulled = self._pull_source is not None and self._pull_source(name)
             if not pulled:
-                if not source._is_cached():
+                if not self._is_cached(index):
                     self._fetch_original(index, source)
                 tree = CasDirectory(self._store)
                 self._stage_one(source, tree)
