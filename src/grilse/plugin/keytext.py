@@ -24,7 +24,7 @@ def encode(value: Any) -> bytes:
     Raises:
         TypeError: there is something else in it.
     """
-    if _holds_float(value):
+    if _needs_care(value):
         return _slow(value)
     return encode_text(value)
 
@@ -47,15 +47,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(encode(value)).hexdigest()
 
 
-def _holds_float(value: Any) -> bool:
+def _needs_care(value: Any) -> bool:
+    """Whether there is something in it that the encoder writes otherwise than BuildStream does."""
     kind = type(value)
     if kind is str or kind is int or value is None:
         return False
     if kind is dict:
-        return any(map(_holds_float, value.values()))
+        return any(map(_needs_care, value.values()))
     if kind is list or kind is tuple:
-        return any(map(_holds_float, value))
-    return isinstance(value, float)
+        return any(map(_needs_care, value))
+    # The encoder takes sets, bytes and enumerations, which BuildStream refuses; a set has another order each time.
+    return not isinstance(value, str | int)
 
 
 def _escape(text: bytes) -> bytes:

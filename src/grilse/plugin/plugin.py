@@ -315,3 +315,22 @@ class Plugin:
             self.configure(node)
         finally:
             state.configuring = False
+
+
+def made(plugin: Callable[..., _T], *given: Any) -> _T:
+    """A plugin of its class.
+
+    Raises:
+        PluginError: the class has an `__init__` of its own with BuildStream's parameters, which are not public.
+    """
+    try:
+        return plugin(*given)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise
+        name = f"{plugin.__module__}.{plugin.__name__}"
+        raise PluginError(
+            f"The __init__() of the plugin class '{name}' has parameters of its own, and those of plugins are not "
+            f"public: {error}",
+            reason="plugin-bug",
+        ) from error

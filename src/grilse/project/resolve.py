@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..plugin.element import DependencyConfiguration, Element
 from ..plugin.exceptions import BstError
 from ..plugin.node import MappingNode
+from ..plugin.plugin import made
 from ..plugin.source import Source, check_provenance
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
@@ -159,7 +160,7 @@ class Resolver:
         resolved.config = own_config(node, kind, variables)
         resolved.sandbox = own_sandbox(node, kind, variables)
         self._link(resolved)
-        element = resolved._element = resolved.plugin_class()(resolved, self._host)
+        element = resolved._element = made(resolved.plugin_class(), resolved, self._host)
         element._configure(resolved.config if kind.own else resolved.config.clone())
         self._sources.make_all(resolved, element, variables)
         self._configure_dependencies(resolved, element, variables)

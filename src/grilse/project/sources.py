@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.node import MappingNode, Node
+from ..plugin.plugin import made
 from ..plugin.source import Source, SourceSpec, check_provenance
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
@@ -133,7 +134,7 @@ class SourceMaker:
             clear_ref=clear,
         )
         plugin = cast("type[Source]", kind.plugin.type)
-        source = plugin(spec, resolved.project, self._host)
+        source = made(plugin, spec, resolved.project, self._host)
         source._grilse.plugin = kind.plugin.record
         if clear or ref_node is not None:
             source._load_ref()

@@ -13,6 +13,7 @@ import pytest
 from grilse.plugin import keytext
 from grilse.plugin.closure import build_closure, runtime_closure
 from grilse.plugin.node import MappingNode
+from grilse.plugin.types import OverlapAction
 from grilse.project.own_key import compute_missing_keys
 from grilse.project.resolved import ResolvedElement
 
@@ -156,7 +157,7 @@ def test_the_text_is_that_of_ujson(value: Any, text: str) -> None:
     assert keytext.encode(value).decode("latin-1") == text
 
 
-@pytest.mark.parametrize("value", [object(), {"a": object()}, {(1,): 2}])
+@pytest.mark.parametrize("value", [object(), {"a": object()}, {(1,): 2}, {1}, b"x", [{"a"}], OverlapAction.ERROR])
 def test_what_cannot_be_part_of_a_key_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         keytext.encode(value)
