@@ -42,7 +42,7 @@ from .surroundings import (
 COMMANDS_EVERY = 10
 # The part of an undisturbed session's time that instants are chosen from.
 SPAN = 1.0
-# Seconds after which nothing of a session may run whose process was killed, unless it goes on and ends well.
+# Seconds after its last word when nothing of a session may run whose process was killed.
 AFTERMATH = 60.0
 ROLES = ("frontend", "backend", "worker", "sandbox")
 
@@ -142,7 +142,7 @@ def campaign(path: Path, base: Path, *, runs: int, elements: int, seed: int) -> 
         after = dice.uniform(0.0, SPAN * whole)
         time.sleep(after)
         role = kill_one(process.pid, dice) if process.poll() is None else "nobody"
-        loss = [f"still runs: {words}" for words in wait_until_alone(process, AFTERMATH)]
+        loss = [f"still runs: {words}" for words in wait_until_alone(process, AFTERMATH, home.output)]
         status = process.returncode
         said = home.last_words()
         loss += [f"after the kill: {words}" for words in damage_but_strays(home)]

@@ -176,13 +176,17 @@ def reap_orphans(keep: int) -> None:
             continue
 
 
-def wait_until_alone(process: subprocess.Popen[bytes], limit: float) -> list[str]:
+def wait_until_alone(process: subprocess.Popen[bytes], limit: float, progress: Path | None = None) -> list[str]:
     """Wait at most `limit` seconds until a session and all its processes are gone; those that are not, in words.
 
-    What is left is killed then, so that the next run is a fair one.
+    What is left is killed then, so that the next run is a fair one.  With a file that shows the session's progress, the
+    limit begins anew whenever that has grown: a session that goes on is given the time that it needs.
     """
     deadline = time.monotonic() + limit
+    size = 0
     while True:
+        if progress is not None and process.poll() is None and size != (size := progress.stat().st_size):
+            deadline = time.monotonic() + limit
         process.poll()
         reap_orphans(process.pid)
         left = own_processes()
