@@ -1,8 +1,9 @@
 """Evaluate the expressions of conditionals: comparisons of options with literals.
 
-Knows nothing of option types or YAML.  BuildStream hands expressions to a template engine; what projects write is a
-small language, and this is all of it: names, strings, numbers, lists, comparisons, ``in``, ``not``, ``and``, ``or``
-and parentheses.  Anything else is an error.
+Knows nothing of option types or YAML.  BuildStream hands expressions to a template engine, Jinja2; what nearly all
+projects write is a small part of its language, which is evaluated here: names, strings, numbers, lists, comparisons,
+``in``, ``not``, ``and``, ``or`` and parentheses.  Anything else is for that engine (`template_expressions`), which
+takes longer to import than most projects to load.
 """
 
 from __future__ import annotations
@@ -49,14 +50,22 @@ class ExpressionError(Exception):
     """An expression that cannot be understood or evaluated."""
 
 
+class _Unexpected(ExpressionError):
+    """An expression that is not of the small language."""
+
+
 def evaluate(expression: str, names: Mapping[str, Any]) -> bool:
     """Whether `expression` is true of `names`: option names with bool, str or list of str values.
 
     Raises:
         ExpressionError: bad syntax, an unknown name, or values that cannot be compared.
     """
-    parser = _Parser(_tokens(expression), names)
-    value = parser.parse()
+    try:
+        value = _Parser(_tokens(expression), names).parse()
+    except _Unexpected:
+        from .template_expressions import evaluate_template
+
+        return evaluate_template(expression, names)
     try:
         return bool(value())
     except TypeError as error:
@@ -70,7 +79,7 @@ def _tokens(expression: str) -> list[tuple[str, str]]:
     while position < end:
         match = _TOKEN.match(expression, position)
         if match is None:
-            raise ExpressionError(f"unexpected '{expression[position:].strip()[:20]}'")
+            raise _Unexpected(f"unexpected '{expression[position:].strip()[:20]}'")
         kind = match.lastgroup
         assert kind is not None
         text = match.group(kind)
@@ -97,8 +106,8 @@ class _Parser:
             raise self._unexpected()
         return value
 
-    def _unexpected(self) -> ExpressionError:
-        return ExpressionError(f"unexpected {self._tokens[self._position][1]!r}")
+    def _unexpected(self) -> _Unexpected:
+        return _Unexpected(f"unexpected {self._tokens[self._position][1]!r}")
 
     def _accept(self, *operators: str) -> str | None:
         kind, text = self._tokens[self._position]
