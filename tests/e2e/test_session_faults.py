@@ -86,6 +86,22 @@ def test_a_backend_killed_at_any_stage_is_told_of_and_takes_everything_with_it(b
     assert_next_session_is_fine(bench)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt orphans")
+def test_workers_that_stand_still_do_not_outlive_their_killed_backend(bench: Bench) -> None:
+    program, family = held(bench, "assemble", "hang")
+    backend = program.backend()
+    workers = backend.children(recursive=True)
+    assert workers
+    for worker in workers:
+        worker.suspend()
+    backend.kill()
+    status, _, err = program.finish(timeout=10.0)
+    assert status == 255
+    assert "The backend was killed by SIGKILL" in err
+    until(lambda: not alive(family), timeout=1.0)
+    assert_next_session_is_fine(bench)
+
+
 @pytest.mark.parametrize("event", ["pipeline", "summary", "result"])
 def test_a_backend_killed_as_it_begins_or_ends_leaves_what_was_built(tmp_path: Path, event: str) -> None:
     root = write_imports(tmp_path / "p", 12)

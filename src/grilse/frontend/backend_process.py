@@ -86,6 +86,19 @@ class BackendProcess:
             return f"was killed by {name}"
         return f"ended with exit status {status}"
 
+    def adopt(self) -> None:
+        """Become the parent of whatever it may leave behind when it dies, so that `sweep` finds it."""
+        platform.become_subreaper()
+
+    def sweep(self) -> None:
+        """Kill what it has left behind, for instance a worker that stands still and does not notice its death.
+
+        Those that end by themselves are not waited for: an orphan that waits for its own parent would never do so
+        (bubblewrap's inner process does, if its outer one is killed at the wrong moment).
+        """
+        while platform.kill_strays(self.process.pid):
+            pass
+
     def abandon(self) -> None:
         """Close the pipes: a backend that has nothing to do ends by itself."""
         for end in self._ends:

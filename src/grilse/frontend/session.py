@@ -135,6 +135,7 @@ class Session:
         return True
 
     def _greet(self) -> None:
+        self.backend.adopt()
         for channel in (self.backend.control, self.backend.events):
             deadline = time.monotonic() + HELLO_TIMEOUT
             while not channel.poll(0.0):
@@ -263,6 +264,7 @@ class Session:
         words = self.backend.last_words()
         log = f"The session's log is {self.log}." if self.log else "It had not begun to write a log."
         how = "did not listen any more, and was killed" if self._killed else self.backend.cause_of_death()
+        self.backend.sweep()
         at_work = read_trail(os.path.dirname(self.log)) if self.log else ""
         culprit = f" when it had called {at_work}" if at_work else ""
         return BackendDied(

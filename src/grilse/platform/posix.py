@@ -285,14 +285,32 @@ def kill_orphans(spared: Iterable[int]) -> int:
     Only a subreaper has such children: descendants of a process that died.
     """
     keep = set(spared)
-    orphans = [child for child in _proc_children(os.getpid()) if child not in keep]
-    for orphan in orphans:
-        kill_tree(orphan)
+    return _kill_and_reap([child for child in _proc_children(os.getpid()) if child not in keep])
+
+
+def kill_strays(spared: int) -> int:
+    """As `kill_orphans`, for a process whose own children belong to its session, but for one; returns how many."""
+    session = os.getsid(0)
+    return _kill_and_reap(
+        [child for child in _proc_children(os.getpid()) if child != spared and _strays(child, session)]
+    )
+
+
+def _strays(pid: int, session: int) -> bool:
+    try:
+        return os.getsid(pid) != session
+    except ProcessLookupError:
+        return False
+
+
+def _kill_and_reap(pids: list[int]) -> int:
+    for pid in pids:
+        kill_tree(pid)
         try:
-            os.waitpid(orphan, 0)
+            os.waitpid(pid, 0)
         except ChildProcessError:
             pass
-    return len(orphans)
+    return len(pids)
 
 
 def interrupt_main_thread() -> None:

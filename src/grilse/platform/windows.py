@@ -153,6 +153,11 @@ def kill_orphans(spared: Iterable[int]) -> int:
     return 0
 
 
+def kill_strays(spared: int) -> int:
+    """Windows has no orphans to adopt."""
+    return 0
+
+
 def interrupt_main_thread() -> None:
     """Have the main thread's SIGINT handler run at its next instruction."""
     import _thread
