@@ -270,7 +270,7 @@ def test_a_replayed_shell_is_run_by_the_frontend(root: Path, tmp_path: Path) -> 
         "environment": {},
         "mounts": [],
         "command": ["sh", "-c", "echo inside; exit 7"],
-        "prompt": None,
+        "prompt": "$ ",
         "interactive": False,
     }
     places = {"XDG_CACHE_HOME": str(home / "cache"), "XDG_CONFIG_HOME": str(home / "config"), "HOME": str(home)}

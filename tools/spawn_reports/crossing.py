@@ -59,7 +59,8 @@ class Session:
     """What was recorded of one session.
 
     ``messages`` are direction, tag and bytes, in the order in which they were sent or received; the directions are
-    those of ``DIRECTIONS``.  ``facts`` are what was seen when the first job was sent, and ``plan_bytes`` at the last.
+    those of ``DIRECTIONS``.  Events that cross as lines of the log, in bundles, are there one by one, as these lines.
+    ``facts`` are what was seen when the first job was sent, and ``plan_bytes`` at the last.
     """
 
     messages: list[tuple[str, str, bytes]]
@@ -77,6 +78,8 @@ _TAGS_OF_WORKERS = {
     False: frozenset(kind.__struct_config__.tag for kind in ToWorker.__args__),
     True: frozenset(kind.__struct_config__.tag for kind in FromWorker.__args__ if kind is not Hello),
 }
+# Messages that carry lines of the event log.
+_BUNDLES = {"logged-events": "backend → frontend", "job-said": "worker → backend"}
 _ANY = {False: ToWorker | Event | Hello, True: Request | Command | FromWorker}
 
 
@@ -155,6 +158,10 @@ def _messages(path: Path) -> Iterator[tuple[str, str, bytes]]:
         for message in found if many else [found]:
             tag = message["event"]
             received = bool(direction)
+            if tag in _BUNDLES:
+                for line in message["lines"].splitlines(keepends=True):
+                    yield _BUNDLES[tag], json.loads(line)["event"], line
+                continue
             worker = tag in _TAGS_OF_WORKERS[received] or (tag == "hello" and received)
             encoded = msgspec.msgpack.encode(message) if many else frame
             yield DIRECTIONS[received, worker], tag, encoded
@@ -169,8 +176,12 @@ def costs_of(session: Session) -> list[dict[str, Any]]:
     for (direction, tag), all_of_it in sorted(
         sorts.items(), key=lambda entry: list(DIRECTIONS.values()).index(entry[0][0])
     ):
-        decoder = msgspec.msgpack.Decoder(_ANY[direction in ("frontend → backend", "worker → backend")])
-        encoder = msgspec.msgpack.Encoder()
+        decoder: msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]
+        if all_of_it[0].startswith(b"{"):
+            decoder, encode = msgspec.json.Decoder(Event), msgspec.json.Encoder().encode
+        else:
+            decoder = msgspec.msgpack.Decoder(_ANY[direction in ("frontend → backend", "worker → backend")])
+            encode = msgspec.msgpack.Encoder().encode
         sample = all_of_it[:: max(1, len(all_of_it) // TIMED)][:TIMED]
         messages = [decoder.decode(data) for data in sample]
         found.append(
@@ -178,7 +189,7 @@ def costs_of(session: Session) -> list[dict[str, Any]]:
                 "message": f"{direction}: {tag}",
                 "count": len(all_of_it),
                 "bytes": _spread([len(data) for data in all_of_it]),
-                "encode_us": round(median(_fastest(encoder.encode, message) for message in messages), 2),
+                "encode_us": round(median(_fastest(encode, message) for message in messages), 2),
                 "decode_us": round(median(_fastest(decoder.decode, data) for data in sample), 2),
             }
         )

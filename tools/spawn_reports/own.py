@@ -108,7 +108,7 @@ def _object(entry: dict[str, Any]) -> dict[str, Any]:
 def _elements(session: crossing.Session) -> int:
     for _, tag, data in session.messages:
         if tag == "pipeline":
-            return len(msgspec.msgpack.decode(data)["elements"])
+            return len(msgspec.json.decode(data)["elements"])
     raise crossing.SessionFailed("the backend has told of no pipeline")
 
 
@@ -337,7 +337,8 @@ def _messages(data: dict[str, Any]) -> str:
     return (
         "Bytes are medians. What each message is for stands in [protocol.md](../protocol.md). To cross a pipe takes "
         f"{data['workers']['one_way_us']:.0f} µs more, spawned or forked: a forked process needs every one of these "
-        "messages as well, but the request, the plan file and the jobs.\n\n" + table(columns, rows, right=range(2, 8))
+        "messages as well, but the request, the plan file and the jobs. Events cross as the lines that the log gets, "
+        "many at a time; here each is counted by itself.\n\n" + table(columns, rows, right=range(2, 8))
     )
 
 

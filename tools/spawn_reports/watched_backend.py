@@ -162,6 +162,8 @@ def main() -> None:
     """Record, and run the backend's own script as the main module."""
     from multiprocessing.connection import Connection
 
+    from grilse.platform.waiting import FrameReader
+
     variables = os.environ
     recorder = Recorder(
         variables["SPAWN_REPORT_FRAMES"],
@@ -169,7 +171,7 @@ def main() -> None:
         variables["SPAWN_REPORT_TASK"],
         variables["SPAWN_REPORT_CLASSES"].split(),
     )
-    send_bytes, recv_bytes = Connection.send_bytes, Connection.recv_bytes
+    send_bytes, recv_bytes, read = Connection.send_bytes, Connection.recv_bytes, FrameReader.read
 
     def send(self: Any, buf: Any, *rest: Any) -> None:
         recorder.frame(0, bytes(buf))
@@ -180,6 +182,13 @@ def main() -> None:
         recorder.frame(1, data)
         return data
 
+    def read_frames(self: Any) -> list[bytes]:
+        frames = read(self)
+        for data in frames:
+            recorder.frame(1, data)
+        return frames
+
+    FrameReader.read = read_frames  # type: ignore[method-assign]
     Connection.send_bytes = send  # type: ignore[method-assign, assignment]
     Connection.recv_bytes = receive  # type: ignore[method-assign, assignment]
     script = variables["SPAWN_REPORT_SCRIPT"]
