@@ -86,6 +86,7 @@ def run(tool: Tool, home: Path, *words: str) -> Measured:
     """Run a command to its end without a terminal. Raises RunFailed when it fails."""
     command = tool.words(home, *words)
     errors = home / "stderr"
+    others = _children()
     start = time.monotonic()
     with errors.open("wb") as sink:
         process = subprocess.Popen(
@@ -100,30 +101,31 @@ def run(tool: Tool, home: Path, *words: str) -> Measured:
             output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - start
-    cpu_seconds = usage.ru_utime + usage.ru_stime + _orphans_cpu_seconds()
     process.returncode = os.waitstatus_to_exitcode(status)
+    cpu_seconds = usage.ru_utime + usage.ru_stime + _orphans_cpu_seconds(others)
     if process.returncode != 0:
         tail = errors.read_bytes()[-2000:].decode(errors="replace")
         raise RunFailed(f"{' '.join(command)}: status {process.returncode}\n{tail}")
     return Measured(seconds, cpu_seconds, output)
 
 
-def _orphans_cpu_seconds() -> float:
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+def _orphans_cpu_seconds(others: set[int]) -> float:
     """The CPU seconds of processes that a command left to this one (see `adopt_orphans`); waits until they have ended.
 
-    Those that go on for longer than `LEFTOVER_LIMIT_SECONDS` do not count.
+    `others` are children that were there before.  Those that go on for longer than `LEFTOVER_LIMIT_SECONDS` do not count.
     """
     total = 0.0
     deadline = time.monotonic() + LEFTOVER_LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            pid, _, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            break
-        if pid == 0:
-            time.sleep(LEFTOVER_SAMPLE_SECONDS)
-        else:
-            total += usage.ru_utime + usage.ru_stime
+    while (left := _children() - others) and time.monotonic() < deadline:
+        for child in left:
+            pid, _, usage = os.wait4(child, os.WNOHANG)
+            if pid != 0:
+                total += usage.ru_utime + usage.ru_stime
+        time.sleep(LEFTOVER_SAMPLE_SECONDS)
     return total
 
 

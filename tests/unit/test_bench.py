@@ -64,6 +64,16 @@ def script(*lines: str) -> Tool:
 
 
 @posix_only
+def test_other_children_of_this_process_are_not_waited_for(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        try:
+            assert run(script("print('said')"), tmp_path, "anything").seconds < 15
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+@posix_only
 def test_a_run_is_measured_with_its_output(tmp_path: Path) -> None:
     measured = run(script("print('said')"), tmp_path, "anything")
     assert measured.output == b"said\n"
