@@ -116,7 +116,7 @@ def _children() -> set[int]:
 def _orphans_cpu_seconds(others: set[int]) -> float:
     """The CPU seconds of processes that a command left to this one (see `adopt_orphans`); waits until they have ended.
 
-    `others` are children that were there before.  Those that go on for longer than `LEFTOVER_LIMIT_SECONDS` do not count.
+    `others` are children that were there before.  Those that go on for more than `LEFTOVER_LIMIT_SECONDS` do not count.
     """
     total = 0.0
     deadline = time.monotonic() + LEFTOVER_LIMIT_SECONDS
