@@ -387,8 +387,9 @@ class Pipeline:
         from .leftovers import Leftovers
         from .upkeep import Upkeep, limits_of
 
-        self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
-        self.session.at_abort(self._upkeep.abandon)
+        with self.session.lasting:
+            self._upkeep = Upkeep(Store(self.config.cachedir), limits_of(self.config))
+            self.session.at_abort(self._upkeep.abandon)
         self._leftovers = Leftovers(self.config.cachedir, self.config.sourcedir, self._upkeep.mark)
         for directory in LAYOUT:
             os.makedirs(os.path.join(self.config.cachedir, directory), exist_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -47,6 +48,7 @@ class Session:
         identifier: names the session and its directory.
         directory: the session's own directory, for the event log and the plan.
         trail: what the session is doing, for the case that it dies of it.
+        lasting: to be held from before something is made that would outlast the process until `at_abort` knows of it.
     """
 
     def __init__(self, request: Request, channel: ControlChannel, events: Channel[Event | Hello, Event]) -> None:
@@ -66,6 +68,7 @@ class Session:
         self._channel = channel
         self._ended = False
         self._at_abort: list[Callable[[], None]] = []
+        self.lasting = threading.Lock()
         self.reporter.emit(
             SessionStarted(
                 time=time.time(),
@@ -104,6 +107,8 @@ class Session:
         self.reporter.emit(Terminating(time=time.time(), why="terminate", running=0))
         self.finish(STATUS_ERROR)
         platform.kill_tree(os.getpid(), spare_root=True)
+        # Never released: what would have to be undone is not begun any more.
+        self.lasting.acquire()
         for callback in self._at_abort:
             callback()
         remove_makeshift(self.directory)

@@ -52,10 +52,6 @@ class Session:
                 lock(self._descriptor)
         except OSError as error:
             raise cas_error(error, f"use the cache directory '{cachedir}'") from error
-        except BaseException:
-            # Interrupted while it was made: nobody else knows of the mark.
-            self.abandon()
-            raise
 
     @property
     def mark(self) -> str:
