@@ -10,22 +10,24 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, BlobsMissing, CallFailed
-from grilse.remote.proto.bytestream_pb2_grpc import ByteStreamStub
 from grilse.storage.digest import Digest
 from grilse.storage.hashing import Incoming
-from grilse.storage.proto.bytestream_pb2 import ReadRequest, ReadResponse, WriteRequest
-from grilse.storage.wire import MessageError, read_varint
+from grilse.storage.proto.bytestream_pb2 import ReadRequest, ReadResponse, WriteRequest, WriteResponse
+from grilse.storage.wire import MessageError, read_varint, varint
 
 CHUNK_BYTES = 1 << 20
 # What newer servers say to an upload of a blob that they have already.
 _ALREADY_THERE = -1
 _READ = "/google.bytestream.ByteStream/Read"
+_WRITE = "/google.bytestream.ByteStream/Write"
+# Of the field that holds the data, number 10 of either message.
 _DATA_TAG = b"\x52"
 # Chunks that have arrived and are not written yet.
 _WAITING_CHUNKS = 4
@@ -49,7 +51,7 @@ def read_stream(connection: Connection, digest: Digest, received: Incoming, move
     name = _resource(connection, f"blobs/{digest.hash}/{digest.size}")
 
     def send(timeout: float, metadata: Any) -> None:
-        # The answers are taken apart here: making message objects of them would copy all of it once more.
+        # The answers are taken apart here: making message objects of them would copy all the data once more.
         read = connection.channel().unary_stream(_READ, request_serializer=ReadRequest.SerializeToString)
         call = read(ReadRequest(resource_name=name, read_offset=received.size), metadata=metadata)
         left = digest.size - received.size
@@ -140,13 +142,13 @@ def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: 
         CallFailed: the remote does not answer or refuses the blob (reason ``cache-too-full`` when there is no space).
         OSError: the file cannot be read.
     """
-    stub: Any = connection.stub(ByteStreamStub)
 
     def send(timeout: float, metadata: Any) -> int:
-        upload = _Upload(
-            _resource(connection, f"uploads/{uuid.uuid4()}/blobs/{digest.hash}/{digest.size}"), file, moved
-        )
-        call = stub.Write.future(upload.requests(digest.size), metadata=metadata)
+        name = _resource(connection, f"uploads/{uuid.uuid4()}/blobs/{digest.hash}/{digest.size}")
+        upload = _Upload(name, digest.size, file, moved)
+        # The requests are put together here, for the reason given above.
+        write = connection.channel().stream_unary(_WRITE, response_deserializer=WriteResponse.FromString)
+        call = write.future(upload.requests(), metadata=metadata)
         try:
             with connection.watched(call, "Write") as watch:
                 upload.watching = watch.moved
@@ -164,38 +166,52 @@ def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: 
 
 
 class _Upload:
-    """One attempt to upload a file; its requests are made on a thread of the gRPC library."""
+    """One attempt to upload a file; its requests are asked for by a thread of the gRPC library.
 
-    def __init__(self, name: str, file: BinaryIO, moved: Callable[[int], None]) -> None:
+    Args:
+        name: of the resource that is written.
+        size: of the file, in bytes.
+        file: open for reading.
+        moved: called with the bytes of each step.
+    """
+
+    def __init__(self, name: str, size: int, file: BinaryIO, moved: Callable[[int], None]) -> None:
         self.sent = 0
         self.problem: OSError | None = None
         self.watching: Callable[[int], None] | None = None
         self._name = name
+        self._size = size
         self._file = file
         self._moved = moved
 
-    def requests(self, size: int) -> Iterator[WriteRequest]:
-        try:
-            self._file.seek(0)
-            while True:
-                data = self._file.read(CHUNK_BYTES)
-                end = self.sent + len(data)
-                last = end >= size or not data
-                yield WriteRequest(
-                    resource_name="" if self.sent else self._name,
-                    write_offset=self.sent,
-                    finish_write=last,
-                    data=data,
-                )
-                self.sent = end
-                self._moved(len(data))
-                if self.watching is not None:
-                    self.watching(len(data))
-                if last:
-                    return
-        except OSError as error:
-            # The library would only say that something is wrong with the requests.
-            self.problem = error
+    def requests(self) -> Iterator[bytes]:
+        """Each is a ``WriteRequest``; the next one is made while the one before travels."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read") as ahead:
+            try:
+                self._file.seek(0)
+                coming = ahead.submit(self._request, 0)
+                while True:
+                    request, count, last = coming.result()
+                    if not last:
+                        coming = ahead.submit(self._request, self.sent + count)
+                    yield request
+                    self.sent += count
+                    self._moved(count)
+                    if self.watching is not None:
+                        self.watching(count)
+                    if last:
+                        return
+            except OSError as error:
+                # The library would only say that something is wrong with the requests.
+                self.problem = error
+
+    def _request(self, offset: int) -> tuple[bytes, int, bool]:
+        """The request for the data at `offset`, how many bytes of it there are, and whether it is the last one."""
+        data = self._file.read(CHUNK_BYTES)
+        end = offset + len(data)
+        last = end >= self._size or not data
+        head = WriteRequest(resource_name="" if offset else self._name, write_offset=offset, finish_write=last)
+        return b"".join((head.SerializeToString(), _DATA_TAG, varint(len(data)), data)), len(data), last
 
 
 def _resource(connection: Connection, name: str) -> str:
