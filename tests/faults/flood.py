@@ -12,7 +12,7 @@ import sys
 
 from .surroundings import REPOSITORY
 
-TESTS = "tests/e2e/test_worker_faults.py"
+TESTS = ("tests/e2e/test_worker_faults.py", "tests/e2e/test_sandbox_faults.py")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     words.add_argument("--megabytes", type=int, default=1024, help="how much each job writes (default: %(default)s)")
     chosen = words.parse_args(arguments)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-s", "-p", "no:randomly", "-k", "flood", "--timeout", "3600", TESTS],
+        [sys.executable, "-m", "pytest", "-s", "-p", "no:randomly", "-k", "flood", "--timeout", "3600", *TESTS],
         cwd=REPOSITORY,
         env={**os.environ, "FLOOD_MEGABYTES": str(chosen.megabytes), "PYTHONPATH": str(REPOSITORY / "src")},
         check=False,
