@@ -158,8 +158,10 @@ def test_a_terminal_that_is_hung_up_ends_the_session(bench: Bench, at: str) -> N
     assert_next_session_is_fine(bench)
 
 
+# Whoever runs the tests may ignore hang-ups, and that is inherited.
 OWN_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """

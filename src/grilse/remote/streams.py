@@ -143,9 +143,11 @@ def write_stream(connection: Connection, digest: Digest, file: BinaryIO, moved: 
         OSError: the file cannot be read.
     """
 
+    reading = threading.Lock()
+
     def send(timeout: float, metadata: Any) -> int:
         name = _resource(connection, f"uploads/{uuid.uuid4()}/blobs/{digest.hash}/{digest.size}")
-        upload = _Upload(name, digest.size, file, moved)
+        upload = _Upload(name, digest.size, file, reading, moved)
         # The requests are put together here, for the reason given above.
         write = connection.channel().stream_unary(_WRITE, response_deserializer=WriteResponse.FromString)
         call = write.future(upload.requests(), metadata=metadata)
@@ -172,23 +174,26 @@ class _Upload:
         name: of the resource that is written.
         size: of the file, in bytes.
         file: open for reading.
+        reading: held while the file is read, since an attempt that has failed may still read ahead.
         moved: called with the bytes of each step.
     """
 
-    def __init__(self, name: str, size: int, file: BinaryIO, moved: Callable[[int], None]) -> None:
+    def __init__(
+        self, name: str, size: int, file: BinaryIO, reading: threading.Lock, moved: Callable[[int], None]
+    ) -> None:
         self.sent = 0
         self.problem: OSError | None = None
         self.watching: Callable[[int], None] | None = None
         self._name = name
         self._size = size
         self._file = file
+        self._reading = reading
         self._moved = moved
 
     def requests(self) -> Iterator[bytes]:
         """Each is a ``WriteRequest``; the next one is made while the one before travels."""
         with ThreadPoolExecutor(1, thread_name_prefix="read") as ahead:
             try:
-                self._file.seek(0)
                 coming = ahead.submit(self._request, 0)
                 while True:
                     request, count, last = coming.result()
@@ -207,7 +212,9 @@ class _Upload:
 
     def _request(self, offset: int) -> tuple[bytes, int, bool]:
         """The request for the data at `offset`, how many bytes of it there are, and whether it is the last one."""
-        data = self._file.read(CHUNK_BYTES)
+        with self._reading:
+            self._file.seek(offset)
+            data = self._file.read(CHUNK_BYTES)
         end = offset + len(data)
         last = end >= self._size or not data
         head = WriteRequest(resource_name="" if offset else self._name, write_offset=offset, finish_write=last)

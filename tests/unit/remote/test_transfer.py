@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.fixtures.reapi_server import FakeRemote
 
 from grilse.protocol.errors import CasError
-from grilse.remote import cas, transfer
+from grilse.remote import cas, streams, transfer
 from grilse.remote.connection import Connection
 from grilse.remote.errors import BlobCorrupt, CallFailed
 from grilse.storage.digest import EMPTY, Digest
 from grilse.storage.messages import DirectoryNode, FileNode, Listing, Node, SymlinkNode
+from grilse.storage.proto.bytestream_pb2 import WriteRequest
 from grilse.storage.store import Store
 
 Connect = Callable[..., Connection]
@@ -221,3 +224,17 @@ def test_batches_stay_within_what_the_remote_takes(remote: FakeRemote, connect: 
     assert transfer.push_blobs(connect(), store, digests) == 40
     assert remote.calls["BatchUpdateBlobs"] >= 40 * 400 / 2000
     assert remote.calls["Write"] == 0
+
+
+def test_an_attempt_reads_on_where_it_is_though_another_one_reads(tmp_path: Path) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(HUGE)
+    lock = threading.Lock()
+    with path.open("rb") as file:
+        attempts = [streams._Upload("name", len(HUGE), file, lock, lambda count: None) for _ in range(2)]
+        requests = [list(one) for one in zip(*(attempt.requests() for attempt in attempts), strict=True)]
+    for texts in zip(*requests, strict=True):
+        sent = [WriteRequest.FromString(text) for text in texts]
+        assert b"".join(one.data for one in sent) == HUGE
+        assert [one.finish_write for one in sent] == [False] * (len(sent) - 1) + [True]
+        assert [one.resource_name for one in sent] == ["name"] + [""] * (len(sent) - 1)
