@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from grilse.sandbox.means import find_means
+from tests.faults.surroundings import CampaignFailed, base_system
+
 from .terminal import VirtualTerminal
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -19,6 +22,18 @@ SOURCE = Path(__file__).parents[2] / "src"
 FAKE_FRONTEND = str(Path(__file__).parent / "fake" / "frontend.py")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """The base system of builds in a sandbox."""
+    means = find_means(str(tmp_path / "means"))
+    if means.bwrap is None:
+        pytest.skip(f"no sandbox: {means.problem}")
+    try:
+        return base_system()
+    except CampaignFailed as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -6,14 +6,10 @@ FLOOD_MEGABYTES says how much it writes; ``python -m tests.faults.flood`` does i
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-
-from grilse.sandbox.means import find_means
-from tests.faults.surroundings import CampaignFailed, base_system
 
 from .projects import Program, until, write_project
 from .test_worker_faults import FLOOD_MEGABYTES, GROWTH_LIMIT, largest
@@ -24,14 +20,7 @@ LINE = "a line that a compiler may well print, sixty-four bytes of it ..."
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    means = find_means(str(tmp_path / "means"))
-    if means.bwrap is None:
-        pytest.skip(f"no sandbox: {means.problem}")
-    try:
-        base = base_system()
-    except CampaignFailed as error:
-        pytest.skip(str(error))
+def root(tmp_path: Path, base: Path) -> Path:
     elements = {"base.bst": "kind: import\nsources:\n- kind: local\n  path: base\n"}
     commands = {"quiet": "true", "flood": f"yes '{LINE}' | head -c {int(FLOOD_MEGABYTES) << 20}"}
     for name, command in commands.items():
@@ -45,19 +34,20 @@ def root(tmp_path: Path) -> Iterator[Path]:
     return root
 
 
-def test_a_command_that_floods_output_takes_no_memory_and_ends(root: Path) -> None:
-    quiet = Program(root, "build", "quiet.bst", quiet=True)
-    try:
-        usual = largest(quiet)
-        assert quiet.finish()[0] == 0
-    finally:
-        quiet.close()
-    program = Program(root, "build", "flood.bst", quiet=True)
+def watched(root: Path, name: str) -> tuple[dict[str, int], Program]:
+    """The sizes of a session that builds an element, as `largest` gives them, and the session, which has ended."""
+    program = Program(root, "build", name, quiet=True)
     try:
         sizes = largest(program)
         assert program.finish()[0] == 0
     finally:
         program.close()
+    return sizes, program
+
+
+def test_a_command_that_floods_output_takes_no_memory_and_ends(root: Path) -> None:
+    usual, _ = watched(root, "quiet.bst")
+    sizes, program = watched(root, "flood.bst")
     for role, size in sizes.items():
         print(f"sandbox, {FLOOD_MEGABYTES} MB: the {role} grew to {size >> 20} MB, else {usual[role] >> 20} MB")
         assert size - usual[role] < GROWTH_LIMIT, (role, size, usual)

@@ -16,9 +16,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from grilse.sandbox.means import find_means
-from tests.faults.surroundings import CampaignFailed, base_system
-
 from .conftest import SOURCE
 from .projects import until, write_project
 from .terminal import VirtualTerminal
@@ -81,14 +78,7 @@ def moving(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Suspended]:
-    means = find_means(str(tmp_path / "means"))
-    if means.bwrap is None:
-        pytest.skip(f"no sandbox: {means.problem}")
-    try:
-        base = base_system()
-    except CampaignFailed as error:
-        pytest.skip(str(error))
+def build(tmp_path: Path, base: Path) -> Iterator[Suspended]:
     made = Suspended(tmp_path, base)
     yield made
     made.terminal.close()
