@@ -124,9 +124,9 @@ def test_sessions_at_once_neither_disturb_each_other_nor_what_makes_room_and_del
             (tmp_path / f"f{number}").write_bytes(os.urandom(2000))
         running = [project.start("build", *(f"e{number}.bst" for number in numbers)) for numbers in sessions]
         running += [project.start("artifact", "delete", "e4.bst", "e5.bst"), project.start("cache", "prune")]
-        for session in running:
-            said, _ = session.communicate(timeout=100)
-            assert session.returncode == 0, f"{session.args} {again}: {said}"
+        said = [session.communicate(timeout=100)[0] for session in running]
+        for session, text in zip(running, said, strict=True):
+            assert session.returncode == 0, f"{session.args} {again}: {text}"
         assert project.json("cache", "check")["sound"]
     project("build", *(f"e{number}.bst" for number in range(9)))
     for number in (0, 4, 8):

@@ -17,6 +17,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from enum import Enum
 
 from grilse.platform.files import free_space
 from grilse.storage import refs
@@ -259,13 +260,20 @@ class _Removal:
                 if at == 0:
                     self._records(doomed, cutoff)
                 for name in going[at : at + _BATCH]:
-                    blob = self.present[name]
-                    if name not in self.keep and _remove_blob(self.store, name, blob, cutoff):
-                        self.removed.blobs += 1
-                        self.removed.size += blob.size
-                        self.removed.left -= blob.size
+                    if name not in self.keep:
+                        self._blob(name, cutoff)
             if progress is not None:
                 progress(min(at + _BATCH, len(going)), len(going))
+
+    def _blob(self, name: str, cutoff: int) -> None:
+        """Remove a blob unless it was used; what another session has removed in the meantime is not left, either."""
+        blob = self.present[name]
+        fate = _remove_blob(self.store, name, blob, cutoff)
+        if fate is _Fate.REMOVED:
+            self.removed.blobs += 1
+            self.removed.size += blob.size
+        if fate is not _Fate.USED:
+            self.removed.left -= blob.size
 
     def _records(self, doomed: list[Record], cutoff: int) -> None:
         """Remove the records, save those that were used since it was decided.
@@ -284,7 +292,15 @@ class _Removal:
                     self.removed.records.append(f"{record.kind.value}/{record.ref}")
 
 
-def _remove_blob(store: Store, name: str, blob: Blob, cutoff: int) -> bool:
+class _Fate(Enum):
+    """What became of a blob that was to go."""
+
+    REMOVED = "removed"
+    ABSENT = "absent"
+    USED = "used"
+
+
+def _remove_blob(store: Store, name: str, blob: Blob, cutoff: int) -> _Fate:
     """Remove a blob unless it was used since it was counted.
 
     It is taken aside first: a use that comes later finds it absent, and one that came before shows in its time.
@@ -293,18 +309,18 @@ def _remove_blob(store: Store, name: str, blob: Blob, cutoff: int) -> bool:
     aside = f"{store.tmpdir}/{TMP_PREFIX}expired-{os.getpid()}-{name}"
     try:
         if os.stat(path).st_mtime_ns != blob.used or blob.used >= cutoff:
-            return False
+            return _Fate.USED
         os.makedirs(store.tmpdir, exist_ok=True)
         os.rename(path, aside)
         if os.stat(aside).st_mtime_ns != blob.used:
             os.rename(aside, path)
-            return False
+            return _Fate.USED
         os.unlink(aside)
     except FileNotFoundError:
-        return False  # somebody else was faster
+        return _Fate.ABSENT
     except OSError as error:
         raise cas_error(error, f"remove blob {name}") from error
-    return True
+    return _Fate.REMOVED
 
 
 def remove_stale(store: Store) -> int:

@@ -207,6 +207,15 @@ def test_what_is_used_while_room_is_made_stays(cache: Cache, monkeypatch: pytest
     assert all(cache.store.contains(digest_bytes(b"%d" % number * 10_000)) for number in range(20))
 
 
+def test_what_another_session_has_removed_meanwhile_is_not_left(cache: Cache) -> None:
+    fill(cache)
+    present = blobs(cache.store)
+    first = reduce(cache.store, present, 30_000)
+    second = reduce(cache.store, present, 30_000)
+    assert second.left == first.left == used_bytes(cache.store) and second.enough
+    assert first.blobs > 0 and second.blobs == 0
+
+
 def test_a_record_that_is_used_while_room_is_made_stays_whole(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(cache, 20)
     monkeypatch.setattr(expiry, "_BATCH", 4)
