@@ -9,6 +9,7 @@ import json
 import os
 import select
 import signal
+from types import TracebackType
 
 from grilse.platform import Process
 from grilse.protocol.errors import SandboxError
@@ -30,7 +31,7 @@ _DEFAULT_SIGNALS = (
 
 
 class Running:
-    """A sandboxed command that was started.
+    """A sandboxed command that was started; everything in the sandbox is dead when a block ``with`` it has ended.
 
     Attributes:
         pid: the process whose death is the death of everything in the sandbox; it leads its own session.
@@ -48,7 +49,7 @@ class Running:
         self._process.kill()
 
     def wait(self) -> int:
-        """Wait for the end; everything in the sandbox is dead then, also when this raises.
+        """Wait for the end.
 
         Returns:
             Exit status of the command, 128 + N if signal N ended it.
@@ -56,21 +57,25 @@ class Running:
         Raises:
             SandboxError: the sandbox could not be set up, or was killed.
         """
-        try:
-            poller = select.poll()
-            poller.register(self._process.sentinel, select.POLLIN)
-            # No limit: how long a command may take is for the caller to decide, who has kill().
-            while self._process.poll() is None:
-                poller.poll()
-            status = self._process.wait(0.0)
-            os.set_blocking(self._report, False)
-            reports = _read(self._report)
-        finally:
-            self._process.kill()
-            self._process.wait(_REAP_SECONDS)
-            self._process.close()
-            os.close(self._report)
-        return _exit_status(reports, status)
+        poller = select.poll()
+        poller.register(self._process.sentinel, select.POLLIN)
+        # No limit: how long a command may take is for the caller to decide, who has kill().
+        while self._process.poll() is None:
+            poller.poll()
+        status = self._process.wait(0.0)
+        os.set_blocking(self._report, False)
+        return _exit_status(_read(self._report), status)
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait(_REAP_SECONDS)
+        self._process.close()
+        os.close(self._report)
 
 
 def start(launch: Launch, *, stdin: int, stdout: int, stderr: int) -> Running:

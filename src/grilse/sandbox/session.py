@@ -161,9 +161,10 @@ class Session:
                 os.close(null)
             self._running = running
             try:
-                if started is not None:
-                    started(running.pid)
-                return running.wait()
+                with running:
+                    if started is not None:
+                        started(running.pid)
+                    return running.wait()
             except SandboxError as error:
                 if error.reason == "sandbox-setup-failed" and self._broken is not None:
                     self._broken()

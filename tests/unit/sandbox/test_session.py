@@ -320,6 +320,22 @@ def test_killing_a_session_kills_everything_in_it_at_once(session: Session, log:
     _await_death(pids)
 
 
+def test_a_command_whose_start_cannot_be_told_does_not_run_on(session: Session, log: Log) -> None:
+    pids: list[int] = []
+
+    def fail(pid: int) -> None:
+        pids.append(pid)
+        while not session.view.find("/build/ready"):
+            pass
+        pids.extend(_inside(pid))
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        session.run(shell(_LEAVE_CHILDREN), stdout=log.fileno, started=fail)
+    assert len(pids) >= 4
+    _await_death(pids)
+
+
 def _inside(pid: int) -> list[int]:
     """All descendants of a process."""
     found: list[int] = []
