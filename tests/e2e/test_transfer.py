@@ -179,3 +179,32 @@ def test_artifacts_go_by_their_own_names_with_and_without_a_project(
     assert there.cached() == ["e1"]
     told = there.push("e0.bst", directory=nowhere, status=255)
     assert "There is no project here" in told
+
+
+def test_what_is_checked_out_by_an_artifacts_name_is_pulled_first(here: User, there: User, remote: FakeRemote) -> None:
+    here.push("e0.bst", "e1.bst")
+    name, out = here.artifact("e1"), there.project / "out"
+    words = ("artifact", "checkout", f"--artifact-remote={remote.url}", "--deps", "none", "--directory", str(out))
+    there.run(*words, name)
+    assert [path.name for path in out.iterdir()] == ["file1"]
+    assert there.cached() == ["e1"]
+    told = there.run(*words, "--force", "small/e0/*", status=255)[1]
+    assert "matches 0" in told
+    there.run(*words, "--force", "small/e1/*")
+
+
+def test_an_artifact_without_its_build_tree_is_not_pushed_again(here: User, there: User, remote: FakeRemote) -> None:
+    always = ("--cache-buildtrees", "always")
+    here.run("artifact", "delete", "--deps", "all", "all.bst")
+    here.run(*always, "build", f"--artifact-remote={remote.url}", "e0.bst")
+    there.pull("e0.bst")
+    told = there.push("e0.bst", status=255)
+    assert "Push failed: buildroot of e0.bst is not cached" in told
+    told = there.run("build", f"--artifact-remote={remote.url}", "e0.bst")[1]
+    assert queue(told, "Push") == "processed 0, skipped 1, failed 0"
+
+
+def test_elements_without_a_ref_are_neither_pulled_nor_pushed(there: User) -> None:
+    (there.project / "elements" / "e0.bst").write_text("kind: import\nsources: [{kind: remote, url: 'file:///none'}]\n")
+    for transfer in (there.pull, there.push):
+        assert "Inconsistent pipeline" in transfer("e0.bst", status=255)

@@ -18,7 +18,7 @@ from ..project.recall import RecalledElement
 from ..project.resolved import ResolvedElement
 from ..project.selection import leave_out, select
 from ..project.snapshot import Said
-from ..project.targets import Targets, classify_targets, default_targets
+from ..project.targets import Targets, classify_targets, default_targets, is_pattern
 from ..protocol import events
 from ..protocol.errors import LoadError, LoadErrorReason, StreamError
 from ..storage.store import Store
@@ -135,17 +135,23 @@ class Pipeline:
         """The toplevel project."""
         return self.planner.session.project
 
-    def open_project(self) -> Project:
+    def open_project(self, names: Sequence[str] = ()) -> Project:
         """Find and open the project.
 
+        Args:
+            names: what is to be loaded from it.
+
         Raises:
-            StreamError: there is none.
+            StreamError: there is none, or without one a name cannot be meant.
             LoadError: its configuration is wrong.
         """
         try:
             project = self._project = self.planner.open()
         except LoadError as error:
-            raise _without_project(error) from None
+            missing = _without_project(error)
+            if isinstance(missing, StreamError):
+                classify_targets(names, None)
+            raise missing from None
         self.strict = self.config.is_strict(project.name)
         return project
 
@@ -175,6 +181,13 @@ class Pipeline:
         for pattern in found.unmatched:
             self._warn(f"No elements matched the glob expression: {pattern}")
         return found
+
+    def _left_out(self, names: Sequence[str]) -> list[str]:
+        """The elements that ``--except`` names: what is no pattern is taken as it is for a name."""
+        found: dict[str, None] = {}
+        for name in names:
+            found.update(dict.fromkeys(self.targets_of([name]).elements if is_pattern(name) else [name]))
+        return list(found)
 
     def load_elements(
         self, names: Iterable[str], excepted: Iterable[str] = (), *, complete: bool = True
@@ -219,8 +232,8 @@ class Pipeline:
             # What they mean does not depend on the project.
             given = list(dict.fromkeys(names)), list(dict.fromkeys(excepted))
         else:
-            self.open_project()
-            left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
+            self.open_project(names)
+            left_out = self._left_out(excepted)
             given = self.targets_of(names).elements, left_out
         recalled = self._recall(*given, whole=whole)
         if recalled is not None:
@@ -310,7 +323,7 @@ class Pipeline:
         Raises:
             GrilseError: whatever is wrong.
         """
-        left_out = self.targets_of(excepted, defaults=False).elements if excepted else []
+        left_out = self._left_out(excepted)
         targets = self.load_elements(self.targets_of(names).elements, left_out, complete=complete)
         if not self.strict:
             self.states.require(targets)

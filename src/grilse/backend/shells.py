@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Numbers of shell jobs begin here, so that they are none of the scheduler's.
 FIRST_SHELL_JOB = 1_000_000_000
+# What projects configure unless they say otherwise, for artifacts without any project.
+DEFAULT_SHELL = ("sh", "-i")
 
 
 def shell_parameters(
@@ -36,7 +38,7 @@ def shell_parameters(
     """What a shell job is told.
 
     Args:
-        pipeline: whose project's shell configuration counts.
+        pipeline: whose project's shell configuration counts; without a project there is none.
         name: display name of the element.
         key: its full key, or "".
         build: the sandbox of a build rather than of what runs.
@@ -45,19 +47,24 @@ def shell_parameters(
         command: what to run; empty for the project's shell.
         mounts: (host path, path) pairs.
     """
-    project = pipeline.project.full
-    host = [
-        {"path": mount.path, "host_path": mount.host_path, "optional": mount.optional}
-        for mount in project.shell_host_files
-    ]
+    shell: Sequence[str] = DEFAULT_SHELL
+    environment: dict[str, str] = {}
+    host: list[dict[str, Any]] = []
+    if pipeline.projects():
+        project = pipeline.project.full
+        shell, environment = project.shell_command, dict(project.shell_environment)
+        host = [
+            {"path": mount.path, "host_path": mount.host_path, "optional": mount.optional}
+            for mount in project.shell_host_files
+        ]
     host += [{"path": path, "host_path": host_path, "optional": False} for host_path, path in mounts]
     return {
         "build": build,
         "use_buildtree": use_buildtree,
         "isolate": isolate,
-        "environment": dict(project.shell_environment),
+        "environment": environment,
         "mounts": host,
-        "command": list(command) or list(project.shell_command),
+        "command": list(command) or list(shell),
         "prompt": f"[{key[: pipeline.config.key_length]}@{name}:${{PWD}}]$ ",
         "interactive": not command,
     }

@@ -222,11 +222,11 @@ class PushStage(BaseStage):
         self._remotes = remotes
 
     def decide(self, item: Item) -> Decision:
-        """Push what is here."""
+        """Push what is here; not what was pulled without the build tree that belongs to it."""
         artifact = self.states.artifact(item.element)
         if not self._remotes(item.element) or artifact is None:
             return Decision.SKIP
-        return Decision.SKIP if artifact.tainted else Decision.RUN
+        return Decision.SKIP if artifact.tainted or self.states.tree_missing(artifact) else Decision.RUN
 
 
 class SourcePushStage(PushStage):

@@ -93,10 +93,12 @@ def load_subjects(
     if project is None and not names:
         raise StreamError("There is no project here: name artifacts", reason="project-not-loaded")
     if project is None:
-        _refuse_elements(names)
+        refuse_elements(names)
     found = pipeline.targets_of(names, artifacts=True, defaults=defaults)
     refs = [*found.artifacts, *_matching(pipeline, found.artifact_patterns)]
     elements = pipeline.load_elements(found.elements) if found.elements else []
+    if not names:
+        elements = without_junctions(elements)
     if refs and deps not in ("none", "build"):
         raise StreamError(f"'--deps {deps}' is not supported for artifact names", reason="deps-not-supported")
     if elements and not pipeline.strict:
@@ -114,7 +116,17 @@ def load_subjects(
     return Chosen(elements, artifacts, subjects)
 
 
-def _refuse_elements(names: Sequence[str]) -> None:
+def without_junctions(targets: Sequence[ResolvedElement]) -> list[ResolvedElement]:
+    """Default targets as far as they have artifacts: that there are junctions among them is nobody's mistake."""
+    return [target for target in targets if target.kind != "junction"]
+
+
+def refuse_elements(names: Sequence[str]) -> None:
+    """Without a project, names of elements mean nothing.
+
+    Raises:
+        StreamError: ``project-not-loaded``.
+    """
     # Patterns are refused by whoever looks for what matches
     elements = [name for name in names if name.endswith(".bst") and not is_pattern(name)]
     if elements:
@@ -179,6 +191,25 @@ def named_subject(pipeline: Pipeline, ref: str) -> Subject:
         artifact = None
     keys = (key,) if artifact is None else (artifact.strong_key, artifact.weak_key)
     return Subject(ref, project, element, keys, artifact, None)
+
+
+def one_subject(pipeline: Pipeline, target: str) -> Subject:
+    """What a command line names for a command that is about one element or artifact; a pattern must match just one.
+
+    Raises:
+        StreamError: it cannot be meant, nothing matches, or more than one thing does.
+        GrilseError: the element cannot be loaded.
+    """
+    found = pipeline.targets_of((target,), artifacts=True)
+    refs = [*found.artifacts, *_matching(pipeline, found.artifact_patterns)]
+    names = [*found.elements, *refs]
+    if len(names) != 1:
+        raise StreamError(
+            f"'{target}' should match one element or artifact, and matches {len(names)}", detail="\n".join(names)
+        )
+    if refs:
+        return named_subject(pipeline, refs[0])
+    return subject_of(pipeline, pipeline.load_elements(found.elements)[0])
 
 
 def dependencies_of(pipeline: Pipeline, subject: Subject) -> list[Subject]:

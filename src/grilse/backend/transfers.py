@@ -5,15 +5,17 @@ Knows which job each gets; nothing of how names are found or of connections.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..protocol.jobs import JobResult, JobSpec
+from ..protocol.requests import Remotes
 from ..storage.artifact import Artifact
 from .items import ArtifactItem, Item
 from .pipeline import Pipeline
-from .remotes import SessionRemotes
+from .remotes import SessionRemotes, open_remotes
+from .run import Run
 from .stages import BaseStage
 from .subjects import Subject, bare_ref, named_subject
 from .tasks import DOWNLOAD, UPLOAD, Decision
@@ -148,3 +150,26 @@ class TransferPush(TransferStage):
             return Decision.SKIP
         artifact = self.artifact(subject)
         return Decision.SKIP if artifact is not None and artifact.tainted else Decision.RUN
+
+
+def pull_named(pipeline: Pipeline, subjects: Sequence[Subject], given: Remotes) -> list[Subject]:
+    """Artifacts named by themselves, after those that are not here have been pulled, as far as remotes have them.
+
+    Args:
+        pipeline: whose jobs pull.
+        subjects: the artifacts.
+        given: remotes of the command line.
+
+    Raises:
+        GrilseError: a remote is malformed, or a job failed.
+    """
+    projects = tuple(dict.fromkeys(subject.project for subject in subjects))
+    remotes = open_remotes(pipeline, given, sources=False, purpose="pull", extra_projects=projects)
+    stage = TransferPull(pipeline, remotes, required=False)
+    missing = [item for item in transfer_items(pipeline, subjects) if stage.decide(item) is Decision.RUN]
+    if missing:
+        run = Run(pipeline, [stage])
+        for item in missing:
+            run.scheduler.enter(item)
+        run.run()
+    return [named_subject(pipeline, subject.name) for subject in subjects]

@@ -18,6 +18,7 @@ from grilse.remote.connection import Connection
 from grilse.remote.session import Exchange, Offer, Trouble, each_storage, find_digest, give
 from grilse.storage.artifact import Artifact, artifact_name, decode_artifact, encode_artifact
 from grilse.storage.artifacts import ArtifactCache
+from grilse.storage.closure import Presence
 from grilse.storage.digest import Digest
 from grilse.storage.store import Store
 from grilse.storage.wire import MessageError
@@ -161,7 +162,7 @@ def push_artifact(
 
     Args:
         exchange: with the remotes for artifacts of the element's project.
-        cache: the local cache, which has all of the artifact.
+        cache: the local cache, which has all of the artifact but maybe the sources: these come with build trees only.
         project: name of the element's project.
         element: name of the element.
         artifact: from the local cache.
@@ -177,16 +178,18 @@ def push_artifact(
     record = store.add_bytes(encode_artifact(artifact))
     keys = dict.fromkeys((artifact.strong_key, artifact.weak_key))
     uris = [asset.ARTIFACT_URN + artifact_name(project, element, key) for key in keys]
+    trees = artifact.trees()
+    if artifact.sources is not None and not Presence(store).tree(artifact.sources):
+        trees.remove(artifact.sources)
 
     def content() -> Sequence[Digest]:
-        trees = (transfer.tree_digests(store, tree) for tree in artifact.trees())
-        return [record, *artifact.blobs(), *chain.from_iterable(trees)]
+        return [record, *artifact.blobs(), *chain.from_iterable(transfer.tree_digests(store, tree) for tree in trees)]
 
     def tell(connection: Connection) -> bool:
         # Each name may stand for something else by now, or for nothing.
         if all(asset.fetch_blob(connection, [uri]) == record for uri in uris):
             return False
-        asset.push_blob(connection, uris, record, blobs=artifact.blobs(), directories=artifact.trees())
+        asset.push_blob(connection, uris, record, blobs=artifact.blobs(), directories=trees)
         return True
 
     return give(exchange, store, Offer("artifact", shown or artifact.strong_key[:8], content, tell, ArtifactError))

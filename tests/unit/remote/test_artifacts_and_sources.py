@@ -133,6 +133,17 @@ def test_names_and_references_are_those_of_buildstream(exchange: Exchange, here:
     }
 
 
+def test_an_artifact_is_pushed_without_its_sources_where_these_are_not_here(
+    exchange: Exchange, here: Store, there: Store, remote: FakeRemote
+) -> None:
+    artifact = build(here)
+    assert artifact.sources is not None and artifact.buildtree is not None
+    Path(here.path(artifact.sources)).unlink()
+    assert push_artifact(exchange, ArtifactCache(here), "p", "e.bst", artifact)
+    assert pull_artifact(exchange, ArtifactCache(there), "p", "e.bst", STRONG) == artifact
+    assert artifact.buildtree in remote.blobs and artifact.sources not in remote.blobs
+
+
 @pytest.mark.parametrize("buildtrees", [False, True])
 def test_build_trees_are_pulled_on_request(exchange: Exchange, here: Store, there: Store, buildtrees: bool) -> None:
     artifact = build(here)

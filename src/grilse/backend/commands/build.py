@@ -19,6 +19,7 @@ from ..remotes import SessionRemotes, open_remotes
 from ..run import Run
 from ..session import Session
 from ..stages import BuildStage, FetchStage, PullStage, PushStage, SourcePushStage
+from ..subjects import without_junctions
 from ..tasks import Stage
 
 
@@ -30,8 +31,10 @@ def build(session: Session, action: Build) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working(("fetch", "build")):
-        pipeline.open_project()
+        pipeline.open_project(action.targets)
         targets = pipeline.load_targets(action.targets)
+        if not action.targets:
+            targets = without_junctions(targets)
         deps = action.deps or pipeline.config.build_dependencies
         with session.reporter.span("Build", announce=False):
             remotes = open_remotes(pipeline, action.remotes)
@@ -49,7 +52,7 @@ def _build(
     retry_failed: bool,
 ) -> None:
     session, states = pipeline.session, pipeline.states
-    elements = pipeline.select(targets, "plan")
+    elements = pipeline.select(_build_dependencies(targets) if deps == "build" else targets, "plan")
     check_resolved(elements)
     with session.reporter.span("Query cache"):
         states.ask_storage(elements)
@@ -126,6 +129,12 @@ def discard_failure(pipeline: Pipeline, element: ResolvedElement, *, retry_faile
         key=pipeline.states.key(element)[0],
         action=action,
     )
+
+
+def _build_dependencies(targets: Sequence[ResolvedElement]) -> list[ResolvedElement]:
+    """What the targets are built with; what they need themselves does not matter to who wants no more than that."""
+    found = (below for target in targets for below in target.build_dependencies)
+    return list({id(below): below for below in found}.values())
 
 
 def wanted(pipeline: Pipeline, targets: Sequence[ResolvedElement], deps: str, numbers: dict[int, int]) -> list[int]:

@@ -22,7 +22,8 @@ from ..pipeline import Pipeline
 from ..remotes import SessionRemotes, open_remotes
 from ..session import Session
 from ..single import run_single
-from ..subjects import Subject, artifact_ref, named_subject, subject_of
+from ..subjects import Subject, artifact_ref, dependencies_of, one_subject, refuse_elements
+from ..transfers import pull_named
 from .build import check_resolved
 
 # Bytes of an archive that are sent to standard output at a time.
@@ -38,7 +39,7 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
     pipeline = Pipeline(session)
     with pipeline.working(("checkout",)):
         target = action.target
-        if target is None:
+        if not target:
             pipeline.try_open_project()
             target = default_target(pipeline)
         subject = _subject(pipeline, target, action.deps)
@@ -47,9 +48,11 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
             raise StreamError("The name of the directory to check out to is empty")
         directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
         fresh = check_writable(directory, tar, force=action.force)
-        remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
         if subject.element is not None:
+            remotes = open_remotes(pipeline, action.remotes, sources=False, purpose="pull")
             _make_cached(pipeline, subject.element, action.deps, remotes)
+        else:
+            subject = _have_named(pipeline, subject, action)
         with tempfile.TemporaryDirectory(prefix="grilse-") as scratch:
             path = os.path.join(scratch, "archive.tar") if tar == "-" else os.path.abspath(tar) if tar else None
             item, ref = _item(pipeline, subject)
@@ -75,14 +78,12 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
 
 
 def _subject(pipeline: Pipeline, target: str, deps: str) -> Subject:
-    if pipeline.try_open_project() is None and target.endswith(".bst"):
-        raise StreamError(f"There is no project here to load '{target}' from", reason="project-not-loaded")
-    found = pipeline.targets_of((target,), artifacts=True)
-    if found.elements:
-        return subject_of(pipeline, pipeline.load_elements(found.elements)[0])
-    if deps not in ("none", "build"):
+    if pipeline.try_open_project() is None:
+        refuse_elements([target])
+    subject = one_subject(pipeline, target)
+    if subject.element is None and deps not in ("none", "build"):
         raise StreamError(f"'--deps {deps}' is not supported for artifact names", reason="deps-not-supported")
-    return named_subject(pipeline, target)
+    return subject
 
 
 def _make_cached(pipeline: Pipeline, element: ResolvedElement, deps: str, remotes: SessionRemotes) -> None:
@@ -103,6 +104,22 @@ def _make_cached(pipeline: Pipeline, element: ResolvedElement, deps: str, remote
             raise _uncached(one.full_name)
 
 
+def _have_named(pipeline: Pipeline, subject: Subject, action: ArtifactCheckout) -> Subject:
+    """Have an artifact that is named by itself in the cache, and what it was built with if that is checked out.
+
+    Raises:
+        StreamError: ``uncached-checkout-attempt``.
+    """
+    [subject] = pull_named(pipeline, [subject], action.remotes)
+    needed = [subject]
+    if action.deps == "build":
+        needed += pull_named(pipeline, dependencies_of(pipeline, subject), action.remotes)
+    for one in needed:
+        if one.artifact is None:
+            raise _uncached(one.name)
+    return subject
+
+
 def _uncached(name: str) -> StreamError:
     return StreamError(
         f"Error while staging dependencies into a sandbox: '{name}: the artifact is not in the local cache'",
@@ -114,21 +131,23 @@ def _uncached(name: str) -> StreamError:
 def _item(pipeline: Pipeline, subject: Subject) -> tuple[ResolvedElement | ArtifactItem, Ref | None]:
     if subject.element is not None:
         return subject.element, None
-    if subject.artifact is None:
-        raise _uncached(subject.name)
     item = ArtifactItem(subject.name, subject.project, subject.element_name, subject.keys[0])
     return item, artifact_ref(pipeline, subject)
 
 
-def default_target(pipeline: Pipeline) -> str:
+def default_target(pipeline: Pipeline, argument: str = "ELEMENT") -> str:
     """The one element that a command works on when none is named.
+
+    Args:
+        pipeline: with the project, if there is one.
+        argument: how the command line calls what is missing.
 
     Raises:
         GrilseError: there is none.
     """
     element = pipeline.planner.session.workspace_element if pipeline.projects() else None
     if element is None:
-        raise GrilseError('Missing argument "ELEMENT".', domain=ErrorDomain.APP)
+        raise GrilseError(f'Missing argument "{argument}".', domain=ErrorDomain.APP)
     return element
 
 
@@ -199,11 +218,11 @@ def source_checkout(session: Session, action: SourceCheckout) -> int:
     pipeline = Pipeline(session)
     with pipeline.working(("source_checkout",)):
         target = action.target
-        if target is None:
+        if not target:
             pipeline.try_open_project()
             target = default_target(pipeline)
         else:
-            pipeline.open_project()
+            pipeline.open_project((target,))
         fresh = check_writable(None if is_tar else location, location if is_tar else None, force=action.force)
         elements = pipeline.select(pipeline.load_targets((target,), action.except_), action.deps)
         check_resolved(elements)

@@ -17,7 +17,9 @@ from ..remotes import open_remotes
 from ..session import Session
 from ..shells import shell_parameters, shell_ready
 from ..single import obey, run_single
-from ..subjects import Subject, artifact_ref, named_subject, subject_of
+from ..subjects import Subject, artifact_ref, one_subject, refuse_elements, subject_of
+from ..transfers import pull_named
+from .build import check_resolved
 from .checkout import default_target
 
 # Number of the one job that a shell is.
@@ -32,9 +34,11 @@ def shell(session: Session, action: Shell) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working(("shell",)):
-        pipeline.open_project()
-        target = action.target or default_target(pipeline)
+        project = pipeline.try_open_project()
+        target = action.target or default_target(pipeline, "TARGET")
         try:
+            if project is None:
+                refuse_elements([target])
             return _shell(pipeline, action, target)
         except GrilseError as error:
             raise GrilseError(
@@ -48,8 +52,10 @@ def shell(session: Session, action: Shell) -> int:
 def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
     build = action.build or action.use_buildtree
     subject = _subject(pipeline, target, action)
-    remotes = open_remotes(pipeline, action.remotes)
-    if subject.element is not None:
+    if subject.element is None:
+        [subject] = pull_named(pipeline, [subject], action.remotes)
+    else:
+        remotes = open_remotes(pipeline, action.remotes)
         element = subject.element
         needed = [element] if action.use_buildtree else element.build_closure if build else element.run_closure
         pipeline.pull_missing(list(needed), remotes)
@@ -90,16 +96,14 @@ def _shell(pipeline: Pipeline, action: Shell, target: str) -> int:
 
 
 def _subject(pipeline: Pipeline, target: str, action: Shell) -> Subject:
-    found = pipeline.targets_of((target,), artifacts=True)
-    if found.elements:
-        return subject_of(pipeline, pipeline.load_elements(found.elements)[0])
-    if not action.use_buildtree:
+    subject = one_subject(pipeline, target)
+    if subject.element is None and not action.use_buildtree:
         raise StreamError(
             "Only buildtrees are supported with artifact names",
             detail="Use the --build and --use-buildtree options to shell into a cached build tree",
             reason="only-buildtrees-supported",
         )
-    return named_subject(pipeline, target)
+    return subject
 
 
 def _item(pipeline: Pipeline, subject: Subject) -> tuple[ResolvedElement | ArtifactItem, Ref | None]:
@@ -126,6 +130,9 @@ def _check(pipeline: Pipeline, subject: Subject, action: Shell, build: bool) -> 
             detail="\n".join(below.full_name for below in missing),
             reason="shell-missing-deps",
         )
+    if build:
+        # Its sources are staged
+        check_resolved([element])
 
 
 def _check_buildtree(pipeline: Pipeline, artifact: Artifact | None) -> None:

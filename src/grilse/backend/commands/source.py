@@ -33,7 +33,7 @@ def fetch(session: Session, action: SourceFetch) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working(("fetch",)):
-        pipeline.open_project()
+        pipeline.open_project(action.targets)
         targets = pipeline.load_targets(action.targets, action.except_)
         elements = pipeline.select(targets, action.deps)
         check_resolved(elements)
@@ -60,7 +60,7 @@ def track(session: Session, action: SourceTrack) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working(("track",)):
-        pipeline.open_project()
+        pipeline.open_project(action.targets)
         targets = pipeline.load_targets(action.targets, action.except_, complete=False)
         elements = _trackable(pipeline, targets, action.deps, cross_junctions=action.cross_junctions)
         tell_pipeline(pipeline, targets, elements)

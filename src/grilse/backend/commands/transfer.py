@@ -35,6 +35,7 @@ def artifact_pull(session: Session, action: ArtifactPull) -> int:
         remotes = _remotes(pipeline, action.remotes, chosen.subjects, "pull")
         if not remotes.any_pull:
             raise StreamError("No artifact caches available for pulling artifacts")
+        _check_keys(chosen)
         _transfer(pipeline, chosen, [TransferPull(pipeline, remotes, required=True)], remotes)
     return 0
 
@@ -51,11 +52,21 @@ def artifact_push(session: Session, action: ArtifactPush) -> int:
         remotes = _remotes(pipeline, action.remotes, chosen.subjects, "push")
         if not remotes.any_push:
             raise StreamError("No artifact caches available for pushing artifacts")
+        _check_keys(chosen)
         stages: list[Stage] = [TransferPush(pipeline, remotes)]
         if remotes.any_pull:
             stages.insert(0, TransferPull(pipeline, remotes, required=False))
         _transfer(pipeline, chosen, stages, remotes)
     return 0
+
+
+def _check_keys(chosen: Chosen) -> None:
+    """What has no key has no artifact that could be asked for.
+
+    Raises:
+        GrilseError: PIPELINE inconsistent-pipeline.
+    """
+    check_resolved([subject.element for subject in chosen.subjects if subject.element is not None])
 
 
 def _remotes(pipeline: Pipeline, given: Remotes, subjects: Sequence[Subject], purpose: str) -> SessionRemotes:
@@ -92,7 +103,7 @@ def source_push(session: Session, action: SourcePush) -> int:
     """
     pipeline = Pipeline(session)
     with pipeline.working():
-        pipeline.open_project()
+        pipeline.open_project(action.targets)
         targets = pipeline.load_targets(action.targets, action.except_)
         elements = pipeline.select(targets, action.deps)
         check_resolved(elements)

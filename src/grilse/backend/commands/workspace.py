@@ -56,9 +56,8 @@ def open_(session: Session, action: WorkspaceOpen) -> int:
 def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -> int:
     pipeline = Pipeline(session)
     with pipeline.working(() if action.no_checkout else ("workspace",)):
-        store = _open_store(pipeline)
-        elements = pipeline.load_elements(pipeline.targets_of(action.targets, defaults=False).elements)
-        elements = [source_element(pipeline, element) for element in elements]
+        store = _open_store(pipeline, action.targets)
+        elements = _meant(pipeline, action.targets)
         if not action.no_checkout:
             check_resolved(elements)
         _check_sources(elements)
@@ -93,8 +92,15 @@ def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -
     return 0
 
 
-def _open_store(pipeline: Pipeline) -> WorkspaceStore:
-    project = pipeline.open_project()
+def _meant(pipeline: Pipeline, targets: Sequence[str]) -> list[ResolvedElement]:
+    """The elements whose sources names and patterns of a command line mean, each once."""
+    named = pipeline.load_elements(pipeline.targets_of(targets, defaults=False).elements)
+    found = (source_element(pipeline, element) for element in named)
+    return list({id(element): element for element in found}.values())
+
+
+def _open_store(pipeline: Pipeline, names: Sequence[str] = ()) -> WorkspaceStore:
+    project = pipeline.open_project(names)
     return WorkspaceStore(project.directory, pipeline.planner.session.context.workspaces)
 
 
@@ -266,10 +272,13 @@ def reset(session: Session, action: WorkspaceReset) -> int:
     if action.all_ and action.targets:
         raise GrilseError("Specify either --all or elements, not both", domain=ErrorDomain.APP)
     pipeline = Pipeline(session)
-    store = _open_store(pipeline)
+    store = _open_store(pipeline, action.targets)
     if action.all_ and not store.names():
         raise GrilseError("No open workspaces to reset", domain=ErrorDomain.APP)
-    names = _named(pipeline, store, action.targets, action.all_, "No elements specified to reset")
+    if action.targets:
+        names: Sequence[str] = [element.full_name for element in _meant(pipeline, action.targets)]
+    else:
+        names = _named(pipeline, store, (), action.all_, "No elements specified to reset")
     missing = [name for name in names if name not in store]
     if missing:
         raise StreamError("Workspace does not exist", detail="\n".join(missing))
