@@ -5,6 +5,7 @@ Knows nothing of projects, and imports nothing heavy: the version is printed in 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -128,6 +129,8 @@ def entry() -> None:
     All is written and the terminal is in order when `main` returns: taking the interpreter apart would only take time.
     """
     open_standard_streams()
+    # What is imported stays: it is never garbage.  Whoever goes on for long lets the collector begin.
+    gc.disable()
     try:
         status = main()
     except KeyboardInterrupt:

@@ -5,12 +5,15 @@ Knows which connections it was given and nothing of commands.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 
 def main(argv: list[str]) -> int:
     """Run one session; `argv` is ``[role, control descriptor, events descriptor]``."""
+    # What is imported stays: it is never garbage.  The command lets the collector begin.
+    gc.disable()
     from .. import __version__, platform
     from ..protocol.channel import Channel
     from ..protocol.events import Event

@@ -11,9 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from multiprocessing.connection import Pipe
 from typing import Any
 
+from ..platform.connection import pair
 from ..platform.waiting import Waiter
 
 Callback = Callable[[], None]
@@ -42,7 +42,7 @@ class Loop:
         self._deadlines: list[tuple[float, int, Deadline]] = []
         self._numbers = itertools.count()
         self._called: deque[Callback] = deque()
-        self._wake_reader, self._wake_writer = Pipe(duplex=False)
+        self._wake_reader, self._wake_writer = pair(duplex=False)
         self._woken = False
         self._lock = threading.Lock()
         self._before_sleep: list[Callback] = []
@@ -79,7 +79,7 @@ class Loop:
 
     def _wake(self) -> None:
         with self._lock:
-            self._wake_reader.recv_bytes()
+            self._wake_reader.recv_bytes(1)
             self._woken = False
             called = list(self._called)
             self._called.clear()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from ..protocol.channel import Channel, ChannelClosed
 from ..protocol.events import CaughtUp, Event, JobProgress, LoggedEvents, Queues
@@ -28,8 +29,7 @@ PAUSE = 0.005
 COALESCED = Queues | JobProgress
 
 
-@dataclass(slots=True)
-class _Item:
+class _Item(msgspec.Struct):
     """One thing to send.
 
     Attributes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Pipe
 
 from .. import platform
+from ..platform.connection import pair
 from ..protocol.channel import Channel, ChannelClosed, ProtocolError, check_hello
 from ..protocol.jobs import (
     CancelJob,
@@ -194,7 +194,7 @@ class Pool:
         return None
 
     def _spawn(self) -> Worker:
-        ours, theirs = Pipe(duplex=True)
+        ours, theirs = pair(duplex=True)
         process = platform.spawn(self._script, ["worker"], [theirs], stderr=2)
         self._numbers += 1
         worker = Worker(self._numbers, process, Channel(ours, ToWorker, FromWorker))

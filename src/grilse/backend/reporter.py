@@ -9,7 +9,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from ..protocol import events
 from ..protocol.errors import GrilseError
@@ -22,8 +23,7 @@ from .outbox import COALESCED, Outbox
 OUTPUT_LIMIT = 32 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class Phase:
+class Phase(msgspec.Struct):
     """What may be said of a phase at its end, if that is a good one: `detail`, a line or more."""
 
     detail: str | None = None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -54,7 +53,7 @@ class Session:
     def __init__(self, request: Request, channel: ControlChannel, events: Channel[Event | Hello, Event]) -> None:
         self.request = request
         self.clock = Clock()
-        self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        self.identifier = f"{datetime.now():%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
         self.directory = session_directory(_sessions_directory(), self.identifier)
         self.clock.keep_pauses(os.path.join(self.directory, PAUSES))
         # Held until this process ends.

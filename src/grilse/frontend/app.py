@@ -5,6 +5,7 @@ Knows which part carries out which command; none of how.
 
 from __future__ import annotations
 
+import gc
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -51,13 +52,21 @@ def _dispatch(parsed: Parsed, arguments: list[str], backend: BackendProcess | No
         case ("audit",):
             from ..audit.command import run as run_audit
 
+            _let_collect()
             return run_audit(list(parsed.parameters["arguments"]))
         case ("log", *_):
             from .logs import run_log_command
 
+            _let_collect()
             return run_log_command(parsed)
         case _:
             return _session(parsed, arguments, backend)
+
+
+def _let_collect() -> None:
+    """Let the garbage collector begin, and spare what was imported: see `__main__.entry`."""
+    gc.freeze()
+    gc.enable()
 
 
 def _answer(parsed: Parsed, text: str) -> bool:
@@ -178,6 +187,7 @@ def _conduct(parsed: Parsed, request: Request, backend: BackendProcess | None) -
         from .streams import look_at_streams
 
         console = Console(parsed, look_at_streams(parsed.main), session_name(request.action), log_file)
+        _let_collect()
         try:
             return conduct(backend, request, console)
         finally:

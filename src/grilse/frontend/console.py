@@ -9,18 +9,18 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ..platform.terminal import KeyMode, SignalPort, same_file
-from .display.live import LiveDisplay, Terminal
-from .display.machine import JsonLines, JsonResult
 from .display.paint import Paint
 from .display.plain import PlainDisplay
-from .history import Historian, durations_of
 from .parser import Parsed
 from .session import View
 from .streams import STDERR, STDIN, STDOUT, Streams
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .display.live import LiveDisplay
 
 # Seconds that a terminal has at the end to take what is left; what it does not take is in the session's log.
 LAST_FLUSH = 1.5
@@ -62,6 +62,10 @@ class Console:
         paint = Paint(streams.colours)
         self.display: LiveDisplay | PlainDisplay
         if streams.live:
+            # Only what is used is imported: these three are as large as all the rest.
+            from .display.live import LiveDisplay, Terminal
+            from .history import durations_of
+
             self.display = LiveDisplay(
                 Terminal(
                     put=lambda data: self._errors.put(STDERR, data),
@@ -89,6 +93,8 @@ class Console:
             )
         self.views: list[View] = [self._for_people(), *self._for_machines(parsed)]
         if session == "Build":
+            from .history import Historian
+
             self.views.append(Historian())
         if self._log_file is not None:
             self.views.append(_WithoutOutput(_log_file_display(self._log_file, session)))
@@ -105,9 +111,13 @@ class Console:
 
     def _for_machines(self, parsed: Parsed) -> list[View]:
         views: list[View] = []
+        if not (self.streams.events or self.streams.json):
+            return views
+        from .display.machine import JsonLines, JsonResult
+
         if self.streams.events:
             views.append(JsonLines(self.put_result))
-        elif self.streams.json:
+        else:
             views.append(JsonResult(self.put_result, parsed.words))
         return views
 

@@ -6,9 +6,9 @@ Knows the session's commands and a display by what it takes; nothing of how anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import wait
 from typing import Any, NamedTuple, Protocol
 
+from ..platform.connection import wait
 from ..platform.terminal import ForegroundChild, KeyMode, SignalPort, in_background
 from ..protocol import events, requests
 from ..protocol.events import Event

@@ -6,12 +6,14 @@ Knows where they are configured; nothing of terminals.
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 
 
 def pager_command(path: str) -> list[str] | None:
     """The command line that shows a file page by page, or None when there is no pager."""
+    # A fifth of what the frontend of a session imports, for what hardly any needs
+    import shlex
+    import shutil
+
     configured = os.environ.get("PAGER")
     if configured:
         try:

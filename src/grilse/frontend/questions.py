@@ -6,7 +6,8 @@ Knows nothing of terminals or of who asks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from ..protocol.events import Prompt
 
@@ -29,8 +30,7 @@ _INTERRUPT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """A question.
 
     Attributes:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import wait
 from typing import Any, Protocol
 
+from ..platform.connection import wait
 from ..protocol import events
 from ..protocol.channel import ChannelClosed, ProtocolError, check_hello
 from ..protocol.errors import GrilseError

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _socket import socket
-    from multiprocessing.connection import Connection
 
     from .endpoint import Endpoint
+    from .posix_connection import Connection
 
 # The first descriptor number that a started process finds its connections at.
 FIRST_CONNECTION = 3
@@ -26,7 +26,7 @@ STOP_LIMIT, STOP_INTERVAL = 0.5, 0.002
 
 
 class PipeEnd:
-    """One end of a two-way pipe: made before `multiprocessing` is imported, which alone costs twenty milliseconds."""
+    """One end of a two-way pipe."""
 
     __slots__ = ("_socket",)
 
@@ -43,13 +43,13 @@ class PipeEnd:
 
     def connection(self) -> Connection:
         """The end as a connection, which owns it from now on."""
-        from multiprocessing.connection import Connection
+        from .posix_connection import Connection
 
         return Connection(self._socket.detach())
 
 
 def duplex_pipe() -> tuple[PipeEnd, PipeEnd]:
-    """A two-way pipe with the framing and the properties of ``multiprocessing.Pipe()``."""
+    """A two-way pipe."""
     # The C module is what `socket` wraps; the wrapper's import takes longer than a backend takes to be started.
     from _socket import socketpair
 
@@ -62,7 +62,7 @@ def adopt_connection(number: int) -> Connection:
 
     Else the end of a process would go unnoticed as long as anything that it started is alive.
     """
-    from multiprocessing.connection import Connection
+    from .posix_connection import Connection
 
     os.set_inheritable(number, False)
     return Connection(number)
@@ -83,7 +83,7 @@ class Process:
 
     Attributes:
         pid: its process id, also its session and process group.
-        sentinel: a descriptor that becomes readable when it ends, for `multiprocessing.connection.wait`.
+        sentinel: a descriptor that becomes readable when it ends, for `connection.wait`.
     """
 
     __slots__ = ("_status", "pid", "sentinel")

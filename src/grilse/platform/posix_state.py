@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 # Signals whose handling may be changed; faults are left to `faulthandler`.
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGKILL", "SIGSTOP")
@@ -22,8 +23,7 @@ _LIMITS = tuple({getattr(resource, name) for name in dir(resource) if name.start
 _SPARE_DESCRIPTORS = 128
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessState:
+class ProcessState(msgspec.Struct, frozen=True):
     """A picture of the state; `take` makes it."""
 
     handlers: tuple[Any, ...]

@@ -117,7 +117,7 @@ def read_line(descriptor: int, port: SignalPort) -> str | None:
 
     ``input()`` would miss an interrupt that comes just before it begins to wait: the port holds it.
     """
-    from multiprocessing.connection import wait
+    from .posix_connection import wait
 
     typed = b""
     while not typed.endswith(b"\n"):

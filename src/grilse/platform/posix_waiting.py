@@ -1,6 +1,6 @@
 """Waiting for many descriptors at once, and reading all frames that have come, with one system call each.
 
-Knows how `multiprocessing.connection.Connection` frames what it sends; nothing of what is in frames.
+Knows how `posix_connection` frames what it sends; nothing of what is in frames.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import selectors
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+    from .endpoint import Endpoint
 
 # Bytes asked for at a time: more would have to be asked of the system each time, and given back.
 _READ_SIZE = 64 * 1024
-# A frame has its length in 4 bytes (signed, big-endian) before it, or -1 and the length in 8 more (`Connection`'s own
-# form since Python 3.3; `tests/protocol/test_batches.py` holds this to what it sends).
+# A frame has its length in 4 bytes (signed, big-endian) before it, or -1 and the length in 8 more
+# (`tests/protocol/test_batches.py` holds this to what is sent).
 _SHORT, _LONG = 4, 12
 
 
@@ -56,7 +56,7 @@ class FrameReader:
         bad: what is wrong with what comes after the frames read so far, or None; nothing more is to be read then.
     """
 
-    def __init__(self, connection: Connection, limit: int) -> None:
+    def __init__(self, connection: Endpoint, limit: int) -> None:
         self._connection = connection
         self._limit = limit
         self._begun = bytearray()

@@ -64,7 +64,7 @@ def anonymous_file() -> int:
 
 
 class Process:
-    """A started process; `sentinel` is its handle, for `multiprocessing.connection.wait`."""
+    """A started process; `sentinel` is its handle, for `connection.wait`."""
 
     __slots__ = ("_popen", "pid", "sentinel")
 

@@ -6,14 +6,14 @@ Knows how to read it and how to put it back; nothing of who changed it.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessState:
+class ProcessState(msgspec.Struct, frozen=True):
     """A picture of the state; `take` makes it."""
 
     handlers: tuple[Any, ...]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 PACKAGE: Final = "buildstream"
 
@@ -59,8 +58,11 @@ def _either(lazy: Callable[[str], object]) -> Callable[[str], object]:
     return get
 
 
-class _Alias(Loader):
-    """Gives a module of ours in place of one of BuildStream's."""
+class _Alias:
+    """A loader: gives a module of ours in place of one of BuildStream's.
+
+    Without the base class of loaders, whose import takes as long as that of all this; so does that of finders.
+    """
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -88,7 +90,7 @@ class _Alias(Loader):
         """Nothing to run."""
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds ``buildstream`` and what is below it."""
 
     def find_spec(
@@ -96,13 +98,15 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         """The module, None for what is not ours to give."""
         if fullname == PACKAGE:
-            return ModuleSpec(fullname, _Alias(f"{__package__}.api"), is_package=True)
+            api: Any = _Alias(f"{__package__}.api")
+            return ModuleSpec(fullname, api, is_package=True)
         head, _, rest = fullname.partition(".")
         module = _MODULES.get(rest) if head == PACKAGE else None
         if module is None:
             return None
         packages = {name.rpartition(".")[0] for name in _MODULES}
-        return ModuleSpec(fullname, _Alias(f"{__package__}.{module}"), is_package=rest in packages)
+        loader: Any = _Alias(f"{__package__}.{module}")
+        return ModuleSpec(fullname, loader, is_package=rest in packages)
 
 
 def install() -> None:

@@ -6,8 +6,9 @@ Must not know how aliases are declared or how a mirror's plugin is loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from .exceptions import SourceError
 
@@ -23,8 +24,7 @@ _ALIASES = ("all", "aliases")
 _USER = "user"
 
 
-@dataclass(frozen=True, slots=True)
-class AliasSubstitution:
+class AliasSubstitution(msgspec.Struct, frozen=True):
     """What stands for an alias in one try of a download; opaque to plugins.
 
     Attributes:
@@ -42,8 +42,7 @@ def extract_alias(url: str) -> str:
     return head if separator and head.lower() not in SCHEMES else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """How a junction maps the aliases of its project to those of the project that it is in.
 
     Attributes:
@@ -65,8 +64,7 @@ class Mapping:
         return self.names.get(alias, alias if self.identity else None)
 
 
-@dataclass(slots=True)
-class Aliases:
+class Aliases(msgspec.Struct):
     """The aliases that sources of one project use.
 
     Attributes:

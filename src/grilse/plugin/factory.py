@@ -7,8 +7,9 @@ two projects may use one kind at two versions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ..protocol.records import PluginRecord
 from . import utils
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from .plugin import Plugin
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedPlugin:
+class LoadedPlugin(msgspec.Struct, frozen=True):
     """An imported plugin.
 
     Attributes:

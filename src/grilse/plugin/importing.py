@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import cache
-from importlib.abc import MetaPathFinder
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -61,7 +60,7 @@ class _Loader(SourceFileLoader):
         """Write nothing."""
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Finds the modules below `ROOT`.
 
     Attributes:

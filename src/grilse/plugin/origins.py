@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from ..protocol.records import PluginRecord
 from .exceptions import LoadError, LoadErrorReason, PluginError
@@ -35,8 +36,7 @@ _GROUPS: Final = {
 Subproject = Callable[[str, Node, str], "tuple[PluginFactory, str, str]"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where some plugins come from.
 
     Attributes:

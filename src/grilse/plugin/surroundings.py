@@ -12,8 +12,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .. import platform
 from ..platform.state import ProcessState
@@ -21,8 +22,7 @@ from ..platform.state import ProcessState
 _STREAMS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """The state of the process that plugins could change.
 
     Attributes:

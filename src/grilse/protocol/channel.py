@@ -1,7 +1,7 @@
-"""A typed, framed channel over a `multiprocessing.connection.Connection`.
+"""A typed, framed channel over a connection that keeps frames apart.
 
-Knows nothing of processes or of what messages mean.  Frames are bytes (`send_bytes`, `recv_bytes`): the pickling half
-of a connection is never used, and what is not a message of the channel can neither be sent nor received.
+Knows nothing of processes or of what messages mean.  Frames are bytes (`send_bytes`, `recv_bytes`): nothing is
+ever pickled, and what is not a message of the channel can neither be sent nor received.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import Any, Generic, Protocol, TypeVar, get_args
 
 import msgspec
 
 from .errors import ErrorDomain, GrilseError
 from .message import PROTOCOL_VERSION, Message
 from .requests import Hello
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 # Bytes of one frame that a peer may send; a larger one is garbage.
 MAX_FRAME = 256 * 1024 * 1024
@@ -28,6 +25,16 @@ _ARRAY_TYPES = frozenset(bytes([first]) for first in (*range(0x90, 0xA0), 0xDC, 
 
 Sent = TypeVar("Sent", bound=Message)
 Received = TypeVar("Received", bound=Message)
+
+
+class Connection(Protocol):
+    """What a channel needs of a connection: `platform.connection` has it, and `multiprocessing` as well."""
+
+    def send_bytes(self, data: bytes, /) -> None: ...
+    def recv_bytes(self, limit: int, /) -> bytes: ...
+    def poll(self, timeout: float, /) -> bool: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
 
 
 class ProtocolError(GrilseError):
@@ -161,7 +168,7 @@ class Channel(Generic[Sent, Received]):
             return True
 
     def fileno(self) -> int:
-        """The descriptor or handle, so that `multiprocessing.connection.wait` accepts the channel."""
+        """The descriptor or handle, so that the channel can be waited for."""
         return self.connection.fileno()
 
     def close(self) -> None:

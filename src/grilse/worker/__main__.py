@@ -11,14 +11,12 @@ import sys
 
 def main(argv: list[str]) -> int:
     """Serve jobs until told to stop; `argv` is ``[role, descriptor]``."""
-    from multiprocessing.connection import Connection
-
-    from .. import __version__
+    from .. import __version__, platform
     from ..protocol.channel import Channel
     from ..protocol.jobs import FromWorker, ToWorker
     from ..protocol.requests import Hello
 
-    channel: Channel[FromWorker, ToWorker] = Channel(Connection(int(argv[1])), FromWorker, ToWorker)
+    channel: Channel[FromWorker, ToWorker] = Channel(platform.adopt_connection(int(argv[1])), FromWorker, ToWorker)
     channel.send(Hello(role="worker", program=__version__, pid=os.getpid()))
 
     from .serve import serve

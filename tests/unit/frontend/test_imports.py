@@ -61,3 +61,17 @@ def test_completion_needs_no_parser() -> None:
     environment = {"_BST_COMPLETION": "complete", "COMP_WORDS": "grilse build ", "COMP_CWORD": "2"}
     found = modules_after(f"from grilse.frontend.completion import complete\ncomplete({environment!r}, [])")
     assert not found & {"click", "msgspec", "multiprocessing"}
+
+
+STANDARD = {"multiprocessing", "socket", "subprocess", "tempfile", "shutil", "pickle", "dataclasses", "random"}
+
+
+def test_a_session_imports_nothing_large_that_it_does_not_use() -> None:
+    found = modules_after("import grilse.frontend.app, grilse.frontend.conduct, grilse.frontend.console")
+    assert not found & STANDARD
+    assert "grilse.frontend.display.live" not in found
+
+
+def test_a_backend_that_recalls_imports_nothing_large_that_it_does_not_use() -> None:
+    found = modules_after("import grilse.backend.session, grilse.backend.commands.show, grilse.project.recall")
+    assert not found & {*(STANDARD - {"shutil", "tempfile", "random"}), "importlib.abc", "secrets", "yaml"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING
 
@@ -45,5 +46,8 @@ def run_command(session: Session) -> int:
         GrilseError: the command cannot be carried out, or some of its jobs failed.
     """
     module, function = _COMMANDS[type(session.request.action).__name__]
-    status: int = getattr(importlib.import_module(f".{module}", __name__), function)(session, session.request.action)
+    command = getattr(importlib.import_module(f".{module}", __name__), function)
+    gc.freeze()
+    gc.enable()
+    status: int = command(session, session.request.action)
     return status

@@ -5,14 +5,13 @@ Knows nothing of drawing.  Times are seconds since the epoch, as events have the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import msgspec
 
 from ...protocol import events
 from ...protocol.events import Event
 
 
-@dataclass(slots=True)
-class Running:
+class Running(msgspec.Struct):
     """A job that runs; `steps` are the activities that it has begun and not ended, `activity` what it does now."""
 
     job: int
@@ -24,12 +23,11 @@ class Running:
     current: int | None = None
     maximum: int | None = None
     stalled: float | None = None
-    steps: list[str] = field(default_factory=list)
+    steps: list[str] = msgspec.field(default_factory=list)
     log: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """A job that has run; `status` as in `events.JobFinished`, or "retried" for one that was tried again.
 
     `remembered`: it has not, but failed in an earlier session.
@@ -47,8 +45,7 @@ class Done:
     remembered: bool = False
 
 
-@dataclass(slots=True)
-class Span:
+class Span(msgspec.Struct):
     """A phase of the session that is going on."""
 
     name: str
@@ -56,8 +53,7 @@ class Span:
     element: str | None = None
 
 
-@dataclass(slots=True)
-class Model:
+class Model(msgspec.Struct):
     """The state of one session.
 
     Attributes:
@@ -79,14 +75,14 @@ class Model:
 
     started: float = 0.0
     log: str | None = None
-    style: events.LogStyle = field(default_factory=events.LogStyle)
+    style: events.LogStyle = msgspec.field(default_factory=events.LogStyle)
     pipeline: events.Pipeline | None = None
-    running: dict[int, Running] = field(default_factory=dict)
-    done: list[Done] = field(default_factory=list)
-    spans: dict[int, Span] = field(default_factory=dict)
+    running: dict[int, Running] = msgspec.field(default_factory=dict)
+    done: list[Done] = msgspec.field(default_factory=list)
+    spans: dict[int, Span] = msgspec.field(default_factory=dict)
     queues: tuple[events.QueueStatus, ...] = ()
     cached: int = 0
-    failing: dict[tuple[str, str], int] = field(default_factory=dict)
+    failing: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
     warnings: int = 0
     terminating: str = ""
     summary: events.Summary | None = None
@@ -118,7 +114,7 @@ class Model:
                 )
                 place = self.failing.pop((event.element, event.action), None)
                 if place is not None:
-                    self.done[place] = replace(self.done[place], status="retried")
+                    self.done[place] = msgspec.structs.replace(self.done[place], status="retried")
             case events.JobFinished():
                 self._finished(event)
             case events.Queues():

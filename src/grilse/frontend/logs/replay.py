@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from multiprocessing.connection import wait
 
+from ...platform.connection import wait
 from ...protocol import events
 from ...protocol.events import Event
 from ..console import Console
