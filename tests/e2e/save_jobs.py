@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from multiprocessing.connection import Pipe
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,20 @@ from grilse.protocol.channel import Channel
 from grilse.protocol.events import Event
 from grilse.protocol.requests import Build, Command, Hello, Invocation, Request
 
+# What the session says is for nobody: the other ends are never read, and kept as long as the process lives, since a
+# session whose frontend is gone ends with an error
+ENDS: list[Connection] = []
+
 
 def main(project: str, directory: str, *jobs: str) -> None:
     wanted = [
         (*words.split(":", 1), json.loads(more or "{}")) for words, _, more in (job.partition(" ") for job in jobs)
     ]
     targets = tuple(element for _, element, _ in wanted)
-    # What the session says is for nobody: the other ends are kept, and never read
     channels: list[Channel[Any, Any]] = []
-    ends = []
     for sends, receives in ((Event | Hello, Request | Command), (Event | Hello, Event)):
         here, there = Pipe()
-        ends.append(there)
+        ENDS.append(there)
         channels.append(Channel(here, sends, receives))
     request = Request(invocation=Invocation(argv=(), directory=project), action=Build(targets=targets))
     pipeline = Pipeline(Session(request, *channels))

@@ -102,6 +102,17 @@ def test_workers_are_kept_where_they_can_be_cleaned(bench: Bench) -> None:
     assert len({report["pid"] for report in bench.reports()}) == 1
 
 
+def test_the_mask_of_a_plugin_is_not_that_of_the_cache(bench: Bench) -> None:
+    assert (
+        bench.run(
+            "build", bench.element("umask", at="assemble", do="umask"), bench.source("s", at="stage", do="umask")
+        )[0]
+        == 0
+    )
+    directories = [path for path in (bench.root / "home").rglob("*") if path.is_dir() and not path.is_symlink()]
+    assert directories and all(path.stat().st_mode & 0o700 == 0o700 for path in directories)
+
+
 def test_what_plugins_print_is_in_the_log_of_the_job(bench: Bench) -> None:
     name = bench.element("loud", at="assemble", do="shout")
     status, _, _ = bench.run("build", name)

@@ -55,7 +55,8 @@ class Disk:
         return Path(f"/proc/{self._holder.pid}/root{path}")
 
     def resize(self, megabytes: int) -> None:
-        command = ("mount", "-o", f"remount,size={megabytes}m", str(self.path))
+        # Other options would be those of the mount table, with a user that there is not in the namespace
+        command = ("mount", "--options-mode", "ignore", "-o", f"remount,size={megabytes}m", str(self.path))
         subprocess.run([*self.inside(self.path), *command], check=True, capture_output=True)
 
     def fill(self) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from .. import platform
+from ..platform.files import umask
 from ..platform.state import ProcessState
 
 _STREAMS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
@@ -52,11 +53,9 @@ class Surroundings(msgspec.Struct, frozen=True):
     @classmethod
     def take(cls) -> Surroundings:
         """Take the picture; in the main thread."""
-        umask = os.umask(0o022)
-        os.umask(umask)
         return cls(
             _directory(),
-            umask,
+            umask(),
             dict(os.environ),
             ProcessState.take(),
             tuple(getattr(sys, name) for name in _STREAMS),
@@ -115,6 +114,16 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         before.restore()
+
+
+@contextmanager
+def keeping_umask() -> Iterator[None]:
+    """Put the umask back after a block in which a plugin works, for what is written to the cache after it."""
+    mask = umask()
+    try:
+        yield
+    finally:
+        os.umask(mask)
 
 
 def kill_children() -> bool:

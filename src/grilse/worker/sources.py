@@ -16,6 +16,7 @@ from ..plugin.blame import REASON as BUG
 from ..plugin.exceptions import PluginError, SourceError
 from ..plugin.fetching import fetch, track
 from ..plugin.node import MappingNode
+from ..plugin.surroundings import keeping_umask
 from ..plugin.types import is_plain
 from ..protocol.records import ElementBody
 from ..sandbox.scratch import SOURCES, Scratch
@@ -163,10 +164,11 @@ class ElementSources:
 
     def _fetch_original(self, index: int, source: Source) -> None:
         if source.BST_REQUIRES_PREVIOUS_SOURCES_FETCH:
-            with self._previous(index) as directory:
+            with self._previous(index) as directory, keeping_umask():
                 fetch(source, previous_sources_dir=directory)
         else:
-            fetch(source)
+            with keeping_umask():
+                fetch(source)
         self._fetched.add(index)
 
     def _digest(self, index: int, source: Source) -> Digest:
@@ -200,14 +202,17 @@ class ElementSources:
 
     def _stage_one(self, source: Source, tree: CasDirectory) -> None:
         """Let a source stage itself onto `tree`."""
-        source.validate_cache()
+        with keeping_umask():
+            source.validate_cache()
         if source.BST_STAGE_VIRTUAL_DIRECTORY:
-            source.stage_directory(tree)
+            with keeping_umask():
+                source.stage_directory(tree)
             return
         with self._scratch() as scratch:
             if len(tree):
                 export_tree(self._store, tree.digest(), scratch)
-            source.stage(scratch)
+            with keeping_umask():
+                source.stage(scratch)
             tree.reset(capture_tree(self._store, scratch, move=True).digest)
 
     @contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from grilse.plugin.surroundings import Surroundings, undisturbed
+from grilse.platform.files import umask
+from grilse.plugin.surroundings import Surroundings, keeping_umask, undisturbed
 from grilse.protocol.trail import TRAIL, Trail, read_trail
 
 CHANGES: dict[str, Callable[[], object]] = {
@@ -37,6 +38,14 @@ def test_what_can_be_put_back_is_put_back(what: str) -> None:
     assert before.restore() == []
     after = Surroundings.take()
     assert getattr(after, what) == getattr(before, what)
+
+
+def test_a_mask_is_put_back_even_if_the_plugin_fails() -> None:
+    before = umask()
+    with pytest.raises(KeyError), keeping_umask():
+        os.umask(0o777)
+        raise KeyError
+    assert umask() == before
 
 
 def test_masks_and_timers_are_put_back() -> None:

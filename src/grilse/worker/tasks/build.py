@@ -11,6 +11,7 @@ from ...plugin import staging
 from ...plugin.blame import REASON as BUG
 from ...plugin.exceptions import ElementError, PluginError
 from ...plugin.sandbox import Sandbox, SandboxCommandError
+from ...plugin.surroundings import keeping_umask
 from ...storage.documents import dump_document
 from ..artifact import Outcome, keep_artifact
 from ..context import JobContext
@@ -57,10 +58,11 @@ def _build(mine: ElementJob, sandbox: Sandbox) -> None:
         dump_document(environment),
         None,
     )
-    with staging.collecting(element, sandbox):
+    with keeping_umask(), staging.collecting(element, sandbox):
         element.stage(sandbox)
     try:
-        collect = element.assemble(sandbox)
+        with keeping_umask():
+            collect = element.assemble(sandbox)
     except (ElementError, SandboxCommandError) as error:
         keep_artifact(mine, sandbox, Outcome(False, str(error), error.detail or "", error.collect))
         raise
