@@ -93,6 +93,9 @@ def _junctions() -> None:
     case("junction-without-sources", BASE, x, sub="kind: junction\n")
     case("junction-with-dependencies", BASE, x, sub=junction("sub", "depends: [b.bst]\n"), b=STACK)
     case("junction-unknown-key", BASE, x, sub=junction("sub", "config: {foo: bar}\n"))
+    for section in ("environment", "public", "sandbox"):
+        case(f"junction-{section}-list", BASE, x, sub=junction("sub", f"{section}: [a]\n"))
+    case("junction-nocache", BASE, x, sub=junction("sub", "environment-nocache: a\n"))
     case("junction-unknown-option", BASE, x, sub=junction("sub", "config: {options: {foo: bar}}\n"))
     case("junction-bad-alias-mapping", BASE, x, sub=junction("sub", "config: {map-aliases: foo}\n"))
     horsy = {
@@ -157,6 +160,7 @@ def _links() -> None:
     case("link-junction-circle", BASE, "l.bst:x.bst", l=link("m.bst"), m=link("l.bst"))
     case("link-with-dependencies", BASE, "l.bst", l=f"{link('b.bst')}depends: [b.bst]\n", b=STACK)
     case("link-with-sources", BASE, "l.bst", l=f"{link('b.bst')}sources: [{{kind: local, path: sub}}]\n", b=STACK)
+    case("link-public-list", BASE, "l.bst", l=f"{link('b.bst')}public: [a]\n", b=STACK)
     case("link-without-target", BASE, "l.bst", l="kind: link\n")
     case("link-unknown-key", BASE, "l.bst", l="kind: link\nconfig: {target: b.bst, foo: bar}\n")
     case("link-to-link", BASE, "l.bst", "m.bst", "sub.bst:y.bst", l=link("m.bst"), m=link("sub.bst:y.bst"))

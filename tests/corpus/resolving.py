@@ -30,6 +30,8 @@ def _variables() -> None:
         "over-default": "variables: {prefix: [b]}",
         "not-a-dict": "variables: [a]",
         "directive": "variables: {a: {(>): [b]}}",
+        "directive-beside": "variables: {a: {(>): [b], c: d}}",
+        "directive-over-default": "variables: {prefix: {(>): [b]}}",
         "notparallel": "variables: {notparallel: true, jobs: '%{max-jobs}'}",
         "notparallel-false": "variables: {notparallel: False, jobs: '%{max-jobs}'}",
         "notparallel-bad": "variables: {notparallel: maybe}",
@@ -169,5 +171,16 @@ def _kinds() -> None:
         element(f"kind-{name}", f"{text}\n")
 
 
-for _group in (_variables, _sections, _sources, _kinds):
+def _junctions() -> None:
+    for name, text in {"key": "{kind: local, path: sub, nope: x}", "kind": "{kind: nope}"}.items():
+        element(
+            f"junction-source-unknown-{name}",
+            "kind: stack\ndepends: ['j.bst:x.bst']\n",
+            elements__j_bst=f"kind: junction\nsources: [{text}]\n",
+            sub__project_conf="name: sub\nmin-version: 2.0\n",
+            sub__x_bst="kind: stack\n",
+        )
+
+
+for _group in (_variables, _sections, _sources, _kinds, _junctions):
     _group()

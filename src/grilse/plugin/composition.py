@@ -165,9 +165,11 @@ def _extend_list(old: SequenceNode, new: MappingNode) -> SequenceNode:
 
 def _extend_directives(old: MappingNode, new: MappingNode) -> MappingNode:
     """Two directives on a list not met yet become one that does what both would, one after the other."""
-    if CLOBBER in new.value:
-        return new
     result = dict(old.value)
+    if CLOBBER in new.value:
+        # What was there is gone, but stays where it was: messages name the first directive
+        result |= {key: SequenceNode([], node.line, node.column, node.file) for key, node in old.value.items()}
+        return MappingNode(result | new.value, old.line, old.column, old.file)
     for key in (PREPEND, APPEND):
         added = new.value.get(key)
         if added is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..plugin.node import Node
 from ..protocol.errors import LoadError, LoadErrorReason
 from .files import YamlFiles
-from .junction import first_pass_config, first_pass_variables
+from .junction import first_pass_variables
 from .user_config import UserConfig
 from .workspaces import Workspaces
 
@@ -33,6 +33,13 @@ class LoadHost(Protocol):
 
         Raises:
             GrilseError: its plugin origins are malformed.
+        """
+
+    def check_junction(self, element: LoadElement) -> None:
+        """Called before the project behind a junction is loaded.
+
+        Raises:
+            GrilseError: its plugins find fault with the junction or its sources.
         """
 
     def stage_junction(self, element: LoadElement, place: Node | None) -> str:
@@ -92,6 +99,8 @@ class LoadContext:
 
         A single local source, or a workspace, is used where it is, as BuildStream does.
         """
+        if self.host is not None:
+            self.host.check_junction(element)
         workspace = self.workspaces.directory(element.full_name)
         if workspace is not None:
             return workspace
@@ -157,8 +166,6 @@ def _local_directory(element: LoadElement) -> str | None:
     source = sources.mapping_at(0)
     if source.get_str("kind") != "local":
         return None
-    variables = first_pass_variables(element)
-    first_pass_config(element, variables)
-    path = variables.expand(source.get_scalar("path"))
+    path = first_pass_variables(element).expand(source.get_scalar("path"))
     project = element.project
     return os.path.join(project.directory, project.paths.check(path))

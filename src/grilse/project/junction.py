@@ -6,12 +6,12 @@ project's configuration is complete, so they see its first pass only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from ..plugin.composition import assert_fully_composed, compose
-from ..plugin.node import MappingNode, Node, ScalarNode
+from ..plugin.node import MappingNode, ScalarNode
 from ..plugin.variables import Variables
 from ..protocol.errors import ErrorDomain, GrilseError, LoadError, LoadErrorReason
+from .sections import own_config, own_environment, own_public, own_sandbox, own_variables
 
 if TYPE_CHECKING:
     from .load_element import LoadElement
@@ -83,46 +83,25 @@ def first_pass_variables(load_element: LoadElement) -> Variables:
     Raises:
         LoadError: INVALID_DATA, ILLEGAL_COMPOSITE, PROTECTED_VARIABLE_REDEFINED.
     """
-    first = load_element.project.first_pass
-    node = first.variables
-    for layer in (_overrides(load_element), load_element.node):
-        own = layer.get_mapping("variables", None)
-        if own is not None:
-            node = compose(node, own)
-    assert_fully_composed(node)
-    refuse_protected(node)
-    named: dict[str, Any] = {**node.value, "element-name": Node.from_dict({"n": load_element.name}).value["n"]}
-    return Variables(MappingNode(named, node.line, node.column, node.file))
+    return own_variables(load_element, load_element.project.first_pass_kind(load_element.kind))
 
 
-def refuse_protected(variables: MappingNode) -> None:
-    """Refuse variables that only the program may set.
+def _first_pass_config(load_element: LoadElement) -> MappingNode:
+    """The configuration of a junction or link.
+
+    The other sections have no effect, and are looked at all the same: a mistake in them is one.
 
     Raises:
-        LoadError: PROTECTED_VARIABLE_REDEFINED.
+        LoadError: as the sections do.
     """
-    for name in ("project-name", "element-name", "max-jobs"):
-        node = variables.value.get(name)
-        if node is not None and not node.get_provenance().is_synthetic:
-            raise LoadError(
-                f"The variable '{name}' is protected and cannot be set",
-                reason=LoadErrorReason.PROTECTED_VARIABLE_REDEFINED,
-                where=str(node.get_provenance()),
-            )
-
-
-def first_pass_config(load_element: LoadElement, variables: Variables) -> MappingNode:
-    """The configuration of a junction or link, overrides composed and variables expanded.
-
-    Raises:
-        LoadError: as composition and expansion do.
-    """
-    config = _overrides(load_element).get_mapping("config", {})
-    own = load_element.node.get_mapping("config", None)
-    if own is not None:
-        config = compose(config, own)
-    assert_fully_composed(config)
-    return variables.expand(config)
+    kind, node = load_element.project.first_pass_kind(load_element.kind), load_element.node
+    variables = own_variables(load_element, kind)
+    own_environment(node, kind, variables)
+    node.get_str_list("environment-nocache", [])
+    own_public(node, kind, variables)
+    config = own_config(node, kind, variables)
+    own_sandbox(node, kind, variables)
+    return config
 
 
 def read_junction(load_element: LoadElement) -> Junction:
@@ -132,7 +111,7 @@ def read_junction(load_element: LoadElement) -> Junction:
         LoadError: INVALID_DATA and the like.
         GrilseError: ELEMENT override-junction-with-self.
     """
-    return Junction(load_element, first_pass_config(load_element, first_pass_variables(load_element)))
+    return Junction(load_element, _first_pass_config(load_element))
 
 
 def read_link_target(load_element: LoadElement) -> ScalarNode:
@@ -142,7 +121,7 @@ def read_link_target(load_element: LoadElement) -> ScalarNode:
         LoadError: INVALID_DATA, or LINK_FORBIDDEN_DEPENDENCIES.
         GrilseError: ELEMENT element-forbidden-sources.
     """
-    config = first_pass_config(load_element, first_pass_variables(load_element))
+    config = _first_pass_config(load_element)
     config.validate_keys(["target"])
     target = config.get_scalar("target")
     if load_element.node.get_sequence("sources", []):
@@ -159,8 +138,3 @@ def read_link_target(load_element: LoadElement) -> ScalarNode:
             where=load_element.provenance,
         )
     return target
-
-
-def _overrides(load_element: LoadElement) -> MappingNode:
-    """What the project says about all elements of this kind."""
-    return load_element.project.first_pass.element_overrides.get_mapping(load_element.kind, {})

@@ -12,7 +12,7 @@ from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.node import MappingNode, Node
 from ..plugin.variables import Variables
 from ..protocol.errors import LoadError, LoadErrorReason
-from .junction import refuse_protected
+from .names import refuse_protected
 from .template import Template
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class ElementKind:
     """All that elements of one kind have in common in one project.
 
     Attributes:
-        plugin: the plugin.
+        plugin: the plugin; None for those of the first pass, which are read without.
         variables: of the project and the kind, which those of an element are laid over.
         environment, config, sandbox: what those of an element are composed onto.
         split_rules: likewise.
@@ -37,9 +37,9 @@ class ElementKind:
 
     __slots__ = ("config", "environment", "nocache", "own", "plugin", "public", "sandbox", "split_rules", "variables")
 
-    def __init__(self, project: Project, plugin: LoadedPlugin, first_pass: bool) -> None:
+    def __init__(self, project: Project, name: str, plugin: LoadedPlugin | None, first_pass: bool) -> None:
         self.plugin = plugin
-        defaults = _defaults(project, plugin, first_pass)
+        defaults = _defaults(project, name, plugin.record.defaults if plugin is not None else "", first_pass)
         settings = project.pass_config(first_pass)
         variables = _laid_over(settings.variables, defaults, "variables")
         assert_fully_composed(variables)
@@ -55,7 +55,7 @@ class ElementKind:
         self.public = Template(public_data(None, self.split_rules.node))
         nocache = [] if full is None else full.environment_nocache
         self.nocache = [*nocache, *defaults.get_str_list("environment-nocache", [])]
-        self.own = plugin.record.origin == "core"
+        self.own = plugin is None or plugin.record.origin == "core"
 
 
 class SourceKind:
@@ -96,11 +96,10 @@ def public_data(own: MappingNode | None, split_rules: MappingNode) -> MappingNod
     return MappingNode({**own.value, "bst": bst}, own.line, own.column, own.file)
 
 
-def _defaults(project: Project, plugin: LoadedPlugin, first_pass: bool) -> MappingNode:
-    """The plugin's defaults with the project's split rules below and its overrides on top."""
+def _defaults(project: Project, kind: str, path: str, first_pass: bool) -> MappingNode:
+    """The plugin's defaults, in the file `path`, with the project's split rules below and its overrides on top."""
     defaults = _EMPTY
-    if plugin.record.defaults:
-        path = plugin.record.defaults
+    if path:
         try:
             defaults = project.context.files.load(path, os.path.basename(path), owner=os.path.dirname(path))
         except LoadError as error:
@@ -114,7 +113,7 @@ def _defaults(project: Project, plugin: LoadedPlugin, first_pass: bool) -> Mappi
     bst = MappingNode({**bst.value, "split-rules": rules}, bst.line, bst.column, bst.file)
     public = MappingNode({**public.value, "bst": bst}, public.line, public.column, public.file)
     defaults = MappingNode({**defaults.value, "public": public}, defaults.line, defaults.column, defaults.file)
-    overrides = project.pass_config(first_pass).element_overrides.get_mapping(plugin.record.kind, None)
+    overrides = project.pass_config(first_pass).element_overrides.get_mapping(kind, None)
     return defaults if overrides is None else compose(defaults, overrides)
 
 

@@ -1,4 +1,4 @@
-"""What names may look like: symbols (options, variables, projects) and element names.
+"""What names may look like: symbols (options, variables, projects) and element names; which only the program may set.
 
 Knows nothing of where a name is used.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..plugin.node import Node
+from ..plugin.node import MappingNode, Node
 from ..protocol.errors import LoadError, LoadErrorReason
 
 # The file that makes a directory a project.
@@ -52,6 +52,22 @@ def check_element_name(name: str, node: Node | None = None) -> None:
     else:
         return
     raise LoadError(message, reason=reason, where=str(node.get_provenance()) if node is not None else "")
+
+
+def refuse_protected(variables: MappingNode) -> None:
+    """Refuse variables that only the program may set.
+
+    Raises:
+        LoadError: PROTECTED_VARIABLE_REDEFINED.
+    """
+    for name in ("project-name", "element-name", "max-jobs"):
+        node = variables.value.get(name)
+        if node is not None and not node.get_provenance().is_synthetic:
+            raise LoadError(
+                f"The variable '{name}' is protected and cannot be set",
+                reason=LoadErrorReason.PROTECTED_VARIABLE_REDEFINED,
+                where=str(node.get_provenance()),
+            )
 
 
 def nearest(name: str, known: list[str]) -> str:

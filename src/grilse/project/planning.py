@@ -245,6 +245,14 @@ class Planner:
         """
         self.factories.add(project)
 
+    def check_junction(self, element: LoadElement) -> None:
+        """Let plugins look at a junction.
+
+        Raises:
+            GrilseError: what they find.
+        """
+        self.resolver.make(element)
+
     def stage_junction(self, element: LoadElement, place: Node | None) -> str:
         """The directory with the sources of a junction.
 

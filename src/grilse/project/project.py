@@ -8,7 +8,7 @@ included from subprojects, and is what everything else uses.
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..plugin.composition import compose
 from ..plugin.node import MappingNode, Node, ScalarNode, SequenceNode
@@ -24,6 +24,9 @@ from .names import PROJECT_FILE, check_symbol
 from .options import OptionPool
 from .passes import PassConfig, run_pass
 from .refs import ProjectRefs, load_refs
+
+if TYPE_CHECKING:
+    from .kinds import ElementKind
 
 # The version of BuildStream whose format this is.
 FORMAT_VERSION: Final = (2, 8)
@@ -107,6 +110,7 @@ class Project:
         self.junction_refs: ProjectRefs | None = None
         self._second_pass: PassConfig | None = None
         self._full: FullConfig | None = None
+        self._first_pass_kinds: dict[str, ElementKind] = {}
         self._loading_fully = False
         context.projects.append(self)
 
@@ -183,6 +187,19 @@ class Project:
     def pass_config(self, first_pass: bool) -> PassConfig:
         """The configuration for elements of the given pass."""
         return self.first_pass if first_pass else self.config
+
+    def first_pass_kind(self, name: str) -> ElementKind:
+        """What junctions, or links, have in common.
+
+        Raises:
+            LoadError: what is wrong with what the project says about them.
+        """
+        kind = self._first_pass_kinds.get(name)
+        if kind is None:
+            from .kinds import ElementKind
+
+            kind = self._first_pass_kinds[name] = ElementKind(self, name, None, first_pass=True)
+        return kind
 
     def ensure_fully_loaded(self) -> None:
         """Run the second pass, that of the projects above first.

@@ -57,6 +57,8 @@ class Resolver:
         self._views: dict[tuple[int, bool], ProjectView] = {}
         self._element_kinds: dict[tuple[int, str, bool], ElementKind] = {}
         self._resolved: dict[int, ResolvedElement] = {}
+        # Junctions, made before what is behind them was loaded, and not resolved since.
+        self._made: dict[int, ResolvedElement] = {}
         # Plugins of mirrors found so far, by project, while the others are looked for.
         self._mirrors_under_way: dict[int, list[tuple[LoadedPlugin, MappingNode]]] = {}
         self._sources = SourceMaker(host, factories, self._note)
@@ -86,9 +88,17 @@ class Resolver:
                     stack.extend(reversed(missing))
                 else:
                     stack.pop()
-                    self._resolved[id(load_element)] = self._resolve_blaming(load_element)
+                    self._resolved[id(load_element)] = self._blaming(load_element, self._resolve)
             result.append(self._resolved[id(target)])
         return result
+
+    def make(self, load_element: LoadElement) -> None:
+        """Make the plugins of an element whose dependencies are resolved, without its keys; raises as `resolve` does.
+
+        Nothing happens if it is made already.
+        """
+        if id(load_element) not in self._resolved and id(load_element) not in self._made:
+            self._made[id(load_element)] = self._blaming(load_element, self._make)
 
     def check_projects(self, projects: Iterable[Project]) -> None:
         """Check what only shows when projects are fully loaded: source mirrors, provenance of junctions' sources.
@@ -127,12 +137,12 @@ class Resolver:
 
     # Elements
 
-    def _resolve_blaming(self, load_element: LoadElement) -> ResolvedElement:
-        """Resolve an element; what its plugins raise by mistake becomes an error that names them."""
+    def _blaming(self, load_element: LoadElement, work: Callable[[LoadElement], ResolvedElement]) -> ResolvedElement:
+        """What `work` makes of an element; what its plugins raise by mistake becomes an error that names them."""
         note = self._note
         note(f"the plugin '{load_element.kind}' of {load_element.provenance}")
         try:
-            return self._resolve(load_element)
+            return work(load_element)
         except BstError:
             raise
         # Whatever it is: a plugin that calls for the end of the process is no reason to end it.
@@ -147,9 +157,22 @@ class Resolver:
             note("")
 
     def _resolve(self, load_element: LoadElement) -> ResolvedElement:
+        resolved = self._made.pop(id(load_element), None)
+        if resolved is None:
+            resolved = self._make(load_element)
+        elif resolved.number != load_element.number:
+            resolved.take_number()  # it has been sorted since
+            self._link(resolved)
+        element = resolved._element
+        assert element is not None
+        compute_keys(resolved, element, strict=self._strict)
+        return resolved
+
+    def _make(self, load_element: LoadElement) -> ResolvedElement:
         first_pass = load_element.first_pass
         kind = self._element_kind(load_element)
         view = self.view(load_element.project, first_pass)
+        assert kind.plugin is not None
         resolved = ResolvedElement(load_element, view, kind.plugin)
         node = load_element.node
         variables = own_variables(load_element, kind)
@@ -165,7 +188,6 @@ class Resolver:
         self._sources.make_all(resolved, element, variables)
         self._configure_dependencies(resolved, element, variables)
         preflight(resolved, element)
-        compute_keys(resolved, element, strict=self._strict)
         return resolved
 
     def _link(self, resolved: ResolvedElement) -> None:
@@ -217,7 +239,7 @@ class Resolver:
         key = (id(project), load_element.kind, first_pass)
         kind = self._element_kinds.get(key)
         if kind is None:
-            kind = self._element_kinds[key] = ElementKind(project, plugin, first_pass)
+            kind = self._element_kinds[key] = ElementKind(project, load_element.kind, plugin, first_pass)
         return kind
 
     def _mirror_plugins(self, view: ProjectView) -> tuple[list[tuple[LoadedPlugin, MappingNode]], bool]:

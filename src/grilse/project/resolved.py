@@ -90,8 +90,7 @@ class ResolvedElement:
 
     def __init__(self, load_element: LoadElement, project: ProjectView, plugin: LoadedPlugin) -> None:
         self.load_element = load_element
-        self.number = load_element.number
-        self.bit = 1 << max(load_element.number, 0)
+        self.take_number()
         self.name = load_element.name
         self.full_name = load_element.full_name
         self.kind = load_element.kind
@@ -116,6 +115,11 @@ class ResolvedElement:
 
     def __repr__(self) -> str:
         return f"<ResolvedElement {self.full_name}>"
+
+    def take_number(self) -> None:
+        """Learn its place in the order of elements."""
+        self.number: int = self.load_element.number
+        self.bit = 1 << max(self.number, 0)
 
     def plugin_class(self) -> type[Element]:
         """The class of its plugin."""

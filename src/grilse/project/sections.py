@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.node import MappingNode, ScalarNode
 from ..plugin.variables import Variables
-from .junction import refuse_protected
 from .kinds import public_data
+from .names import refuse_protected
 from .sandbox_config import read_sandbox_config
 from .template import Expanded, Template
 
@@ -29,6 +29,9 @@ def own_variables(load_element: LoadElement, kind: ElementKind) -> Variables:
     name = ScalarNode(load_element.name)
     if own is None:
         return _checked(Variables(MappingNode({"element-name": name}), kind.variables), load_element)
+    if own.file.directives:
+        # Where there is something to change it is no list
+        compose(MappingNode({key: node for key in own.value if (node := kind.variables.node(key))}), own)
     assert_fully_composed(own)
     refuse_protected(own)
     merged = MappingNode({**own.value, "element-name": name}, own.line, own.column, own.file)

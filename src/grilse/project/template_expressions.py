@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .expressions import ExpressionError
@@ -49,6 +51,17 @@ def _times(value: Any) -> int:
     return value if isinstance(value, int) else 1
 
 
+def _compiled(environment: _Environment, expression: str) -> TemplateExpression:
+    """As `Environment.compile_expression`, for what may stand in the "if" of a template: no "x if y", but tuples."""
+    parser = Parser(environment, expression, state="variable")
+    parsed = parser.parse_tuple(with_condexpr=False)
+    if not parser.stream.eos:
+        raise TemplateSyntaxError("chunk after expression", parser.stream.current.lineno)
+    parsed.set_environment(environment)
+    body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), parsed, lineno=1)]
+    return TemplateExpression(environment.from_string(nodes.Template(body, lineno=1)), undefined_to_none=False)
+
+
 def evaluate_template(expression: str, names: Mapping[str, Any]) -> bool:
     """As `expressions.evaluate`, for all of the language of Jinja2's expressions.
 
@@ -60,8 +73,7 @@ def evaluate_template(expression: str, names: Mapping[str, Any]) -> bool:
     environment = _Environment(undefined=StrictUndefined)
     environment.globals.clear()
     try:
-        compiled = environment.compile_expression(expression, undefined_to_none=False)
-        return bool(compiled(**names))
+        return bool(_compiled(environment, expression)(**names))
     except TemplateError as error:
         raise ExpressionError(error.message or type(error).__name__) from None
     except (ArithmeticError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:

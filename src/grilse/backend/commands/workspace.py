@@ -281,6 +281,7 @@ def reset(session: Session, action: WorkspaceReset) -> int:
         names = _named(pipeline, store, (), action.all_, "No elements specified to reset")
     missing = [name for name in names if name not in store]
     if missing:
+        pipeline.load_targets(missing)  # whatever is wrong with the elements themselves comes first
         raise StreamError("Workspace does not exist", detail="\n".join(missing))
     if action.soft:
         for name in names:
