@@ -19,7 +19,14 @@ class EventReader:
     """Decodes lines of a log; a line that is no event of this version is skipped."""
 
     def __init__(self) -> None:
-        self._decoder = msgspec.json.Decoder(Event)
+        self._made: msgspec.json.Decoder[Event] | None = None
+
+    @property
+    def _decoder(self) -> msgspec.json.Decoder[Event]:
+        # Made late: a frontend that keeps up reads no log.
+        if self._made is None:
+            self._made = msgspec.json.Decoder(Event)
+        return self._made
 
     def decode(self, line: bytes) -> Event | None:
         """The event of one line, or None."""

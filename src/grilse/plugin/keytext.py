@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+_PLAIN = frozenset((str, int, bool, type(None)))
 
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _EXPONENT = re.compile(r"e([+-])0*(\d)")
@@ -50,14 +51,17 @@ def digest(value: Any) -> str:
 def _needs_care(value: Any) -> bool:
     """Whether there is something in it that the encoder writes otherwise than BuildStream does."""
     kind = type(value)
-    if kind is str or kind is int or value is None:
+    if kind in _PLAIN:
         return False
     if kind is dict:
-        return any(map(_needs_care, value.values()))
-    if kind is list or kind is tuple:
-        return any(map(_needs_care, value))
-    # The encoder takes sets, bytes and enumerations, which BuildStream refuses; a set has another order each time.
-    return not isinstance(value, str | int)
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        # The encoder takes sets, bytes and enumerations, which BuildStream refuses; a set has another order each time.
+        return not isinstance(value, str | int)
+    # Without a call for each of them: most are text.
+    if _PLAIN.issuperset(map(type, value)):
+        return False
+    return any(map(_needs_care, value))
 
 
 def _escape(text: bytes) -> bytes:

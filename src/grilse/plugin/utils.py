@@ -50,7 +50,7 @@ BST_ARBITRARY_TIMESTAMP = 1321009871
 
 _VERSION_PATTERN = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _BLOCK = 1 << 20
-_DIRECTORY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%")
+_NOT_OF_DIRECTORY = re.compile("[^a-zA-Z0-9%]")
 
 
 class DirectoryExistsError(OSError):
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
 
 def url_directory_name(url: str) -> str:
     """A URL as the name of a directory: what is not a letter, a digit or ``%`` becomes ``_``."""
-    return "".join([c if c in _DIRECTORY_CHARACTERS else "_" for c in url])
+    return _NOT_OF_DIRECTORY.sub("_", url)
 
 
 def glob(paths: Iterable[str], pattern: str) -> Iterator[str]:

@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
-from ..plugin import keytext
 from ..plugin.revive import Edge, RecordedProject, RevivableElement
 from ..protocol.errors import CasError
 from ..protocol.records import ElementBody, PluginRecord, Ref, SourceRecord
@@ -111,20 +110,21 @@ class RecalledElement(RevivableElement):
             return (
                 self._recalled.has_traits(self.plugin, type(element))
                 and key_digest(element.get_unique_key()) == entry.unique_key
-                and all(map(self._is_same_source, element._grilse.sources, self._source_records()))
+                and all(map(self._is_same_source, element._grilse.sources, self._source_records(), entry.source_keys))
             )
         sources = self.sources
         assert isinstance(sources, _Sources)
         return all(
-            self._is_same_source(sources.make(index, host), self._source_records()[index]) for index in entry.asked
+            self._is_same_source(sources.make(index, host), self._source_records()[index], entry.source_keys[index])
+            for index in entry.asked
         )
 
-    def _is_same_source(self, source: Source, record: SourceRecord) -> bool:
+    def _is_same_source(self, source: Source, record: SourceRecord, key: bytes) -> bool:
         if not self._recalled.has_traits(record.plugin, type(source)):
             return False
         if not source.is_resolved():
-            return record.key is None
-        return record.key is not None and keytext.encode(source.get_unique_key()) == keytext.encode(record.key)
+            return not key
+        return key_digest(source.get_unique_key()) == key
 
     def _read_body(self) -> ElementBody:
         return self._recalled.snapshot.body(self._entry)

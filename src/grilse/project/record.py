@@ -63,9 +63,17 @@ def element_record(element: ResolvedElement, writer: PlanWriter, refs: dict[int,
     )
 
 
-def source_records(element: ResolvedElement) -> list[SourceRecord]:
-    """The records of an element's sources."""
-    return [_source(element, index, source) for index, source in enumerate(element.sources)]
+def source_records(element: ResolvedElement, *, keys: bool = True) -> list[SourceRecord]:
+    """The records of an element's sources; their unique keys and the names that follow from these only if `keys`."""
+    return [_source(element, index, source, keys) for index, source in enumerate(element.sources)]
+
+
+def source_key(element: ResolvedElement, index: int, source: Source) -> tuple[bool, Any]:
+    """Whether a source of an element has a ref, and its unique key then: that may be None, and the same always."""
+    if element.source_keys is not None:
+        return True, element.source_keys[index]["key"]
+    # Another source of the element may have none.
+    return (True, source.get_unique_key()) if source.is_resolved() else (False, None)
 
 
 class ProjectWriter(Protocol):
@@ -126,15 +134,10 @@ def _dependencies(element: ResolvedElement, refs: dict[int, Ref]) -> list[Depend
     ]
 
 
-def _source(element: ResolvedElement, index: int, source: Source) -> SourceRecord:
+def _source(element: ResolvedElement, index: int, source: Source, keys: bool) -> SourceRecord:
     spec = source._grilse.spec
-    key: Any = None
-    name = None
-    # Else another source of the element may have no ref.
-    if element.source_keys is not None or source.is_resolved():
-        key = source.get_unique_key() if element.source_keys is None else element.source_keys[index]["key"]
-        # A key may be None: a source that is always the same.
-        name = f"{spec.kind}/{keytext.digest(key)}"
+    resolved, key = source_key(element, index, source) if keys else (False, None)
+    name = f"{spec.kind}/{keytext.digest(key)}" if resolved else None
     return SourceRecord(
         plugin=source._grilse.plugin,
         config=_plain(spec.config),

@@ -17,7 +17,7 @@ from ..plugin.plain import is_plain
 from ..protocol.records import PluginRecord, ProjectRecord, Ref
 from .load_element import BUILD, RUNTIME
 from .recognition import key_digest, traits
-from .record import project_ref, source_records
+from .record import project_ref, source_key, source_records
 from .snapshot import (
     WHOLE,
     DependencyDetail,
@@ -163,9 +163,15 @@ def _entry(
         sources=[source._presence() for source in sources],
         asked=asked,
         unique_key=key_digest(element.element().get_unique_key()) if WHOLE in asked else b"",
+        source_keys=_source_keys(element) if asked else [],
         records=None,
         parts=None,
     )
+
+
+def _source_keys(element: ResolvedElement) -> list[bytes]:
+    keys = (source_key(element, index, source) for index, source in enumerate(element.sources))
+    return [key_digest(key) if resolved else b"" for resolved, key in keys]
 
 
 class _Parts:
@@ -200,7 +206,7 @@ class _Parts:
 
     def add_sources(self, element: ResolvedElement) -> Place:
         """Keep the records of the sources of one element."""
-        return self.writer.add(source_records(element))
+        return self.writer.add(source_records(element, keys=False))
 
     def _variables(self, element: ResolvedElement) -> tuple[dict[str, str], dict[str, str]]:
         """The variables of an element: some that others share, and those to be laid over them."""

@@ -21,7 +21,7 @@ from .inputs import InputRecord
 _T = TypeVar("_T")
 
 # Raise this when anything here, or what is kept, changes its meaning.
-VERSION: Final = 2
+VERSION: Final = 3
 
 # Below the cache directory; BuildStream does not look there.
 SNAPSHOTS: Final = os.path.join("grilse", "loaded")
@@ -108,7 +108,8 @@ class ElementEntry(msgspec.Struct, frozen=True, array_like=True):
         asked: places of the sources whose plugins are not plain and must be asked for their keys again; `WHOLE` if
             the element must be, with all that belongs to it.
         unique_key: digest of what its plugin gave as unique key, if it must be asked.
-        records: where the list of `SourceRecord` is, None if it was not kept.
+        source_keys: digests of the unique keys of its sources, empty for one without a ref; none if none must be asked.
+        records: where the list of `SourceRecord` is, without their keys; None if it was not kept.
         parts: where its parts are, None if they were not kept.
     """
 
@@ -124,6 +125,7 @@ class ElementEntry(msgspec.Struct, frozen=True, array_like=True):
     sources: list[str | bool | None]
     asked: list[int]
     unique_key: bytes
+    source_keys: list[bytes]
     records: Place | None
     parts: Parts | None
 

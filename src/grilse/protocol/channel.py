@@ -62,8 +62,11 @@ class Channel(Generic[Sent, Received]):
         self.connection = connection
         self._sendable = frozenset(members(sends))
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(receives)
-        self._batch_decoder = msgspec.msgpack.Decoder(list[receives])
+        self._receives: Any = receives
+        # Made when something is received: working out what all events may hold takes milliseconds, and a backend only
+        # sends them.
+        self._one: msgspec.msgpack.Decoder[Any] | None = None
+        self._batch: msgspec.msgpack.Decoder[Any] | None = None
         self._lock = threading.Lock()
 
     def encode(self, message: Sent) -> bytes:
@@ -112,7 +115,7 @@ class Channel(Generic[Sent, Received]):
         """
         data = self._receive_frame()
         try:
-            message: Received = self._decoder.decode(data)
+            message: Received = self._decoder().decode(data)
         except msgspec.MsgspecError as error:
             raise ProtocolError(f"not a message of this channel: {error}", reason="bad-message") from error
         return message
@@ -133,7 +136,7 @@ class Channel(Generic[Sent, Received]):
         """
         if len(frames) > 1 and _ARRAY_TYPES.isdisjoint([frame[:1] for frame in frames]):
             try:
-                return self._batch_decoder.decode(join_messages(frames)), None
+                return self._batch_decoder().decode(join_messages(frames)), None
             except msgspec.MsgspecError:
                 # One of them is bad: which one is seen when they are taken one by one.
                 pass
@@ -148,11 +151,21 @@ class Channel(Generic[Sent, Received]):
     def _decode_many(self, data: bytes) -> list[Received]:
         try:
             if data[:1] in _ARRAY_TYPES:
-                messages: list[Received] = self._batch_decoder.decode(data)
+                messages: list[Received] = self._batch_decoder().decode(data)
                 return messages
-            return [self._decoder.decode(data)]
+            return [self._decoder().decode(data)]
         except msgspec.MsgspecError as error:
             raise ProtocolError(f"not a message of this channel: {error}", reason="bad-message") from error
+
+    def _decoder(self) -> msgspec.msgpack.Decoder[Any]:
+        if self._one is None:
+            self._one = msgspec.msgpack.Decoder(self._receives)
+        return self._one
+
+    def _batch_decoder(self) -> msgspec.msgpack.Decoder[Any]:
+        if self._batch is None:
+            self._batch = _decoder_of_many(self._receives)
+        return self._batch
 
     def _receive_frame(self) -> bytes:
         try:
@@ -174,6 +187,10 @@ class Channel(Generic[Sent, Received]):
     def close(self) -> None:
         """Close this end; a blocked peer sees the end."""
         self.connection.close()
+
+
+def _decoder_of_many(receives: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(list[receives])
 
 
 def join_messages(encoded: Sequence[bytes]) -> bytes:
