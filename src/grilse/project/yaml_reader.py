@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from ..plugin.node import FileInfo, MappingNode, ScalarNode, SequenceNode
 from ..protocol.errors import LoadError, LoadErrorReason
-from .simple_yaml import read_simple
 
 # Bounds that no sane file reaches; beyond them a hostile one would cost minutes and gigabytes.
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -39,18 +38,6 @@ def read_yaml(data: bytes, file: FileInfo) -> MappingNode:
     Raises:
         LoadError: INVALID_YAML, with line and column when the parser knows them.
     """
-    simple = read_simple(data, file)
-    if simple is not None:
-        root, directives = simple
-        for key in directives:
-            _note_directive(file, key)
-        file.toplevel = root
-        return root
-    return read_any(data, file)
-
-
-def read_any(data: bytes, file: FileInfo) -> MappingNode:
-    """As `read_yaml`, for whatever is in the file."""
     from yaml import YAMLError  # 20 ms that a load from the parsed cache does not pay
     from yaml._yaml import CParser
 
