@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,31 @@ def test_without_a_project_the_error_is_about_the_name_where_that_is_wrong(tmp_p
     assert error(tmp_path, "shell", "--use-buildtree", key) == ("APP", "missing-buildtree-artifact-not-cached")
 
 
-def test_patterns_name_the_workspaces_to_reset_and_wrong_names_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "x").write_text("x")
+def _with_workspaces(place: Path) -> None:
+    """A project of two imports that have workspaces."""
+    (place / "files").mkdir()
+    (place / "files" / "x").write_text("x")
     local = "kind: import\nsources: [{kind: local, path: files}]\n"
-    write_project(tmp_path, {"a.bst": local, "b.bst": local})
-    assert run(tmp_path, "workspace", "open", "a.bst", "b.bst")[0] == 0
+    write_project(place, {"a.bst": local, "b.bst": local})
+    assert run(place, "workspace", "open", "a.bst", "b.bst")[0] == 0
+
+
+def test_patterns_name_the_workspaces_to_reset_and_wrong_names_are_refused(tmp_path: Path) -> None:
+    _with_workspaces(tmp_path)
     for name in "ab":
         (tmp_path / name / "x").write_text("changed")
     assert run(tmp_path, "workspace", "reset", "?.bst")[0] == 0
     assert [(tmp_path / name / "x").read_text() for name in "ab"] == ["x", "x"]
     assert error(tmp_path, "workspace", "reset", "nope.bst") == ("LOAD", "MISSING_FILE")
     assert error(tmp_path, "workspace", "reset", "a") == ("STREAM", "invalid-element-names")
+
+
+def test_a_workspace_whose_directory_is_gone_is_filled_again_or_closed(tmp_path: Path) -> None:
+    _with_workspaces(tmp_path)
+    for name in "ab":
+        shutil.rmtree(tmp_path / name)
+    status, _, told = run(tmp_path, "workspace", "reset", "a.bst")
+    assert status == 0, told
+    assert (tmp_path / "a" / "x").read_text() == "x"
+    assert run(tmp_path, "workspace", "close", "--remove-dir", "b.bst")[0] == 0
+    assert "b.bst" not in run(tmp_path, "workspace", "list")[1]

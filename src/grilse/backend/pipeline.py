@@ -46,6 +46,9 @@ NO_PROJECT_HELP = (
     "A new project is made by: grilse init"
 )
 
+# Said before artifacts are pulled that a command cannot do without.
+PULLING = "Attempting to fetch missing or incomplete artifact(s)"
+
 # What bst calls the sessions of commands whose beginning and end are messages.
 SESSION_NAMES = {
     "Build": "Build",
@@ -299,6 +302,7 @@ class Pipeline:
         missing = [one for one in elements if states.artifact(one) is None or (trees and states.lacks_tree(one))]
         if not missing:
             return
+        self.session.reporter.text("info", PULLING)
         stage = PullStage(self.book, states, self.config.network_retries, remotes.pull_artifacts, trees=trees)
         run = Run(self, [stage])
         for index, element in enumerate(missing):

@@ -146,7 +146,7 @@ def _matching(pipeline: Pipeline, patterns: Sequence[str]) -> list[str]:
         hits = [name for name in known if matches(name)]
         found.update(dict.fromkeys(hits))
         if not hits:
-            pipeline.session.reporter.text("warn", f"No artifacts matched the glob expression: {pattern}")
+            pipeline.session.reporter.text("warn", f"No artifact names matched the glob expression: {pattern}")
     # An artifact is known by its strong and by its weak key: it is meant once.
     unique: dict[tuple[str, str], str] = {}
     for name in found:

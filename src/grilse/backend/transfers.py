@@ -13,7 +13,7 @@ from ..protocol.jobs import JobResult, JobSpec
 from ..protocol.requests import Remotes
 from ..storage.artifact import Artifact
 from .items import ArtifactItem, Item
-from .pipeline import Pipeline
+from .pipeline import PULLING, Pipeline
 from .remotes import SessionRemotes, open_remotes
 from .run import Run
 from .stages import BaseStage
@@ -168,6 +168,7 @@ def pull_named(pipeline: Pipeline, subjects: Sequence[Subject], given: Remotes) 
     stage = TransferPull(pipeline, remotes, required=False)
     missing = [item for item in transfer_items(pipeline, subjects) if stage.decide(item) is Decision.RUN]
     if missing:
+        pipeline.session.reporter.text("info", PULLING)
         run = Run(pipeline, [stage])
         for item in missing:
             run.scheduler.enter(item)

@@ -110,7 +110,7 @@ def candidates(typed: Sequence[str], incomplete: str, *, ours: bool, extra: Sequ
         return []
     if incomplete == "=":
         incomplete = ""
-    context = _Context(tuple(typed), incomplete, tuple(extra))
+    context = _Context(tuple(typed), incomplete, tuple(extra), ours)
     if incomplete.startswith("-") and "=" in incomplete and not place.literal:
         flag, _, value = incomplete.partition("=")
         option = _option(place.command, flag)
@@ -140,6 +140,7 @@ class _Context(NamedTuple):
     typed: tuple[str, ...]
     incomplete: str
     extra: tuple[str, ...]
+    ours: bool
 
 
 def _option_value(words: Sequence[str], *flags: str) -> str | None:
@@ -214,7 +215,8 @@ def _values(taker: Option | Argument, context: _Context) -> Iterator[Candidate]:
         # Where bst takes a "target" it offers artifacts too, for a shell as well.
         if taker.takes == grammar.ARTIFACT or (isinstance(taker, Argument) and taker.name == "target"):
             config = _option_value((*context.extra, *context.typed), "--config", "-c")
-            yield from (Candidate(name) for name in artifact_names(config, context.incomplete))
+            # bst lets one go on after the name of an artifact
+            yield from (Candidate(name, final=context.ours) for name in artifact_names(config, context.incomplete))
     elif taker.takes == grammar.SESSION:
         yield from (Candidate(name) for name in session_names())
     elif taker.takes == grammar.DIRECTORY:

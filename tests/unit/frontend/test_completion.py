@@ -94,6 +94,8 @@ def test_cached_artifacts_are_offered_from_the_configured_cache(project: Path, t
     (refs / "abd").touch()
     extra = ("--config", str(config))
     assert offered("grilse artifact log p/app/ab", extra=extra) == ["p/app/abc ", "p/app/abd "]
+    # bst completes them without a space after.
+    assert offered("bst artifact log p/app/ab", ours=False, extra=extra) == ["p/app/abc", "p/app/abd"]
     assert offered("grilse artifact log ap", extra=extra) == ["app.bst "]
     assert list(artifact_names(str(config), "p/app/abd")) == ["p/app/abd"]
 

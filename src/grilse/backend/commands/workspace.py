@@ -59,7 +59,8 @@ def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -
         store = _open_store(pipeline, action.targets)
         elements = _meant(pipeline, action.targets)
         if not action.no_checkout:
-            check_resolved(elements)
+            # Those that have a workspace, whose directory may be gone, are looked at again without it
+            check_resolved([element for element in elements if element.full_name not in store])
         _check_sources(elements)
         taken = [element for element in elements if element.full_name in store]
         if taken and not action.force:
@@ -87,6 +88,8 @@ def _open(session: Session, action: WorkspaceOpen, *, resetting: bool = False) -
             store = _open_store(pipeline)
             pipeline.planner.session.hide_workspaces(replaced)
             elements = pipeline.load_elements(names)
+            if not action.no_checkout:
+                check_resolved(elements)
         for element, directory in zip(elements, directories):
             _fill(pipeline, store, element, directory, action)
     return 0
