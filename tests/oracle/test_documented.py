@@ -149,7 +149,44 @@ def commands() -> Iterator[Scenario]:
     yield Scenario("no project", {"p/x": ""}, without)
     checkouts = ["artifact checkout --directory '' a.bst", "artifact checkout --directory o a.bst"]
     checkouts += ["artifact checkout --directory o a.bst", "source checkout", "source checkout --directory o a.bst"]
+    checkouts += ["source checkout --directory '' a.bst"]
     yield Scenario("checkouts", files, ["build a.bst", *checkouts])
+
+
+def targets() -> Iterator[Scenario]:
+    """What commands work on, named or not."""
+    show = f"show {STATES} a.bst"
+    for name, conf in {"all": "", "a junction": "defaults: {targets: [j.bst, a.bst]}\n"}.items():
+        conf = f"element-path: elements\n{conf}"
+        files = behind_junctions(k="other")
+        # What the junctions lead to is not below the elements
+        elements = {f"p/elements/{each}.bst": files.pop(f"p/{each}.bst") for each in "ajk"}
+        unnamed = ("build", show, "artifact show", "artifact pull", "artifact push", "source fetch")
+        yield Scenario(f"default targets {name}", files | elements | project(conf), unnamed)
+    untracked = "sources: [{kind: remote, url: 'file:///none'}]\n"
+    files = project(
+        a__bst=imports("f"),
+        b__bst=imports("f", "depends: [a.bst]\n"),
+        u__bst=f"kind: import\nbuild-depends: [a.bst]\n{untracked}",
+        f_S_x="x",
+    )
+    steps = ["build --deps build u.bst", f"show {STATES} u.bst", "build u.bst", "shell --build u.bst"]
+    yield Scenario("what has no ref", files, steps)
+    steps = [f"show --except {name} {STATES} b.bst" for name in ("a", "a.bst", "b.bst", "nope.bst")]
+    yield Scenario("left out", files, steps, compare_places=False)
+    reset = [
+        f"workspace reset {names}" for names in ("a.bst", "'[ab].bst'", "nope.bst", "a", "'nope*.bst'", "b.bst a.bst")
+    ]
+    yield Scenario(
+        "reset",
+        files,
+        ("workspace open a.bst b.bst", "$ echo y > a/x", *reset, "$ cat a/x", "workspace close --all"),
+        compare_places=False,
+    )
+    yield Scenario("a pattern", files, ("build a.bst", "artifact checkout --deps none --directory o 'test/a/*'"))
+    key = f"test/a/{'a' * 64}"
+    steps = ["show '*.bst'", "build a", "shell", "shell a.bst", f"shell {key}", f"shell --use-buildtree {key}"]
+    yield Scenario("without a project", {"p/x": ""}, [*steps, "workspace open '*.bst'", "workspace reset '*.bst'"])
 
 
 def source_caches() -> Iterator[Scenario]:
@@ -180,7 +217,7 @@ def source_caches() -> Iterator[Scenario]:
     yield Scenario("fetched before", both, locally)
 
 
-SCENARIOS = [*user_configuration(), *project_configuration(), *junctions(), *commands(), *source_caches()]
+SCENARIOS = [*user_configuration(), *project_configuration(), *junctions(), *commands(), *targets(), *source_caches()]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=names_of(SCENARIOS))

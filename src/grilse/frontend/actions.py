@@ -182,7 +182,7 @@ def _source_checkout(given: _Parameters) -> Action:
         raise Conflict("--compression specified without --tar")
     return requests.SourceCheckout(
         target=given["element"],
-        directory=None if tar else directory or "source-checkout",
+        directory="source-checkout" if directory is None and not tar else directory,
         tar=tar,
         compression=compression,
         deps=given["deps"],

@@ -44,8 +44,7 @@ def artifact_checkout(session: Session, action: ArtifactCheckout) -> int:
             target = default_target(pipeline)
         subject = _subject(pipeline, target, action.deps)
         tar = action.tar
-        if action.directory == "":
-            raise StreamError("The name of the directory to check out to is empty")
+        _check_name(action.directory)
         directory = None if tar is not None else os.path.abspath(action.directory or target.removesuffix(".bst"))
         fresh = check_writable(directory, tar, force=action.force)
         if subject.element is not None:
@@ -151,6 +150,11 @@ def default_target(pipeline: Pipeline, argument: str = "ELEMENT") -> str:
     return element
 
 
+def _check_name(directory: str | None) -> None:
+    if directory == "":
+        raise StreamError("The name of the directory to check out to is empty")
+
+
 def check_writable(directory: str | None, tar: str | None, *, force: bool) -> bool:
     """Make sure that a checkout destroys nothing unasked.
 
@@ -213,6 +217,7 @@ def source_checkout(session: Session, action: SourceCheckout) -> int:
     Raises:
         GrilseError: sources cannot be had, the place is taken, or it cannot be written.
     """
+    _check_name(action.directory)
     location = os.path.abspath(action.tar or action.directory or "source-checkout")
     is_tar = action.tar is not None
     pipeline = Pipeline(session)

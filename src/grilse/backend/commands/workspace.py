@@ -275,7 +275,7 @@ def reset(session: Session, action: WorkspaceReset) -> int:
     if action.all_ and action.targets:
         raise GrilseError("Specify either --all or elements, not both", domain=ErrorDomain.APP)
     pipeline = Pipeline(session)
-    store = _open_store(pipeline, action.targets)
+    store = _open_store(pipeline)
     if action.all_ and not store.names():
         raise GrilseError("No open workspaces to reset", domain=ErrorDomain.APP)
     if action.targets:
