@@ -135,3 +135,26 @@ def test_layers_resolve_as_one_flat_mapping_does(layers: list[dict[str, str]]) -
         assert outcome(stacked) == expected
     else:
         assert not isinstance(outcome(stacked), dict)
+
+
+LETTERS = ("name", "a", "b", "c", "d")
+TEXTS = st.lists(st.sampled_from(("x", "/", *(f"%{{{name}}}" for name in LETTERS))), max_size=3).map("".join)
+NAMED = st.dictionaries(st.sampled_from(LETTERS), TEXTS, max_size=5)
+
+
+def outcome(own: dict[str, str], base: Variables, hole: str) -> object:
+    found = Variables(Node.from_dict({**own, "name": own.get("name", "n")}), base, hole=hole)
+    try:
+        every = found.plain()
+    except LoadError as error:
+        return error.reason, str(error)
+    return list(every.items()), [found[name] for name in every]
+
+
+@given(below=NAMED, owns=st.lists(NAMED, min_size=1, max_size=4))
+def test_what_is_worked_out_once_for_all_names_is_what_each_would_get(
+    below: dict[str, str], owns: list[dict[str, str]]
+) -> None:
+    base, other = Variables(Node.from_dict(below)), Variables(Node.from_dict(below))
+    for own in owns:
+        assert outcome(own, base, "name") == outcome(own, other, "")

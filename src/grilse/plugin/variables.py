@@ -23,6 +23,11 @@ MAX_EXPANDED_LENGTH: Final = 32 * 1024 * 1024
 
 _PARALLELISM: Final = "max-jobs"
 
+# Stands for the value of a variable in the values of others; no YAML file can hold it.
+_HOLE: Final = "\0"
+# Longer values are not kept with holes, so that filling these need not be bounded.
+_MAX_STENCIL: Final = 100_000
+
 
 class Variables:
     """Variables and their resolved values; reading one resolves it, and what it refers to.
@@ -30,14 +35,15 @@ class Variables:
     Args:
         node: the variables, a flat mapping of scalars.
         base: variables below them, which `node` replaces or adds to.
+        hole: one of `node` that has another value each time: what the others become with it is worked out once.
 
     Raises:
         LoadError: INVALID_DATA for a variable that is not a scalar, ILLEGAL_COMPOSITE if it would replace one that is.
     """
 
-    __slots__ = ("_nodes", "_parts", "_unresolved", "_users", "_values")
+    __slots__ = ("_nodes", "_parts", "_stencils", "_unresolved", "_users", "_values")
 
-    def __init__(self, node: MappingNode, base: Variables | None = None) -> None:
+    def __init__(self, node: MappingNode, base: Variables | None = None, *, hole: str = "") -> None:
         own: dict[str, ScalarNode] = {}
         for name, scalar in node.value.items():
             if type(scalar) is not ScalarNode:
@@ -54,9 +60,13 @@ class Variables:
         self._parts: dict[str, list[str]] = dict(base._parts) if base else {}
         self._values: dict[str, str] = dict(base._values) if base else {}
         self._users: dict[str, list[str]] | None = None
+        self._stencils: dict[str, dict[str, str]] = {}
         self._unresolved: set[str] = set()
         if base:
             self._forget(own, users, base._unresolved)
+            filling = own[hole].value if hole in own else None
+            if filling is not None and "%{" not in filling:
+                self._fill(base._stencil(hole), filling, _affected([name for name in own if name != hole], users), own)
         for name, scalar in own.items():
             text = scalar.value
             if text is not None and "%{" in text:
@@ -81,6 +91,32 @@ class Variables:
                 if user in values:
                     stack.append(user)
         unresolved.difference_update(changed)
+
+    def _stencil(self, hole: str) -> dict[str, str]:
+        """The values of all variables that refer to `hole`, directly or not, with `_HOLE` for its value.
+
+        What has no value then is left out, to be complained of where it is asked for.
+        """
+        known = self._stencils.get(hole)
+        if known is None:
+            known = self._stencils[hole] = {}
+            above = Variables(MappingNode({hole: ScalarNode(_HOLE)}), self)
+            for name in list(above._unresolved):
+                try:
+                    value = above._resolve(name, hints=False)
+                except LoadError:
+                    continue
+                if len(value) < _MAX_STENCIL:
+                    known[name] = value
+        return known
+
+    def _fill(self, stencil: dict[str, str], filling: str, affected: set[str], own: dict[str, ScalarNode]) -> None:
+        """Take values from a stencil, but for what is declared anew, or `affected` by that."""
+        values, unresolved = self._values, self._unresolved
+        for name, text in stencil.items():
+            if name not in affected and name not in own:
+                values[name] = text.replace(_HOLE, filling)
+                unresolved.discard(name)
 
     def _users_by_name(self) -> dict[str, list[str]]:
         """Which variables refer to each name directly; resolves what can be resolved first."""
@@ -253,6 +289,17 @@ class Variables:
             detail="\n".join(lines),
             where=str(self._nodes[again].get_provenance()),
         )
+
+
+def _affected(names: list[str], users: dict[str, list[str]]) -> set[str]:
+    """The variables that refer to any of `names`, directly or not."""
+    found: set[str] = set()
+    while names:
+        for user in users.get(names.pop(), ()):
+            if user not in found:
+                found.add(user)
+                names.append(user)
+    return found
 
 
 def _same(first: object, second: object) -> bool:

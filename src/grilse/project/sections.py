@@ -5,7 +5,7 @@ Must not know plugins.  What an element does not change is expanded once for all
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..plugin.composition import assert_fully_composed, compose
 from ..plugin.node import MappingNode, ScalarNode
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .load_element import LoadElement
 
 
+# The variable that has another value in each element
+_NAME: Final = "element-name"
+
 # All raise LoadError: ILLEGAL_COMPOSITE, TRAILING_LIST_DIRECTIVE, or what `Variables.get` raises.
 
 
@@ -28,14 +31,14 @@ def own_variables(load_element: LoadElement, kind: ElementKind) -> Variables:
     own = load_element.node.get_mapping("variables", None)
     name = ScalarNode(load_element.name)
     if own is None:
-        return _checked(Variables(MappingNode({"element-name": name}), kind.variables), load_element)
+        return _checked(Variables(MappingNode({_NAME: name}), kind.variables, hole=_NAME), load_element)
     if own.file.directives:
         # Where there is something to change it is no list
         compose(MappingNode({key: node for key in own.value if (node := kind.variables.node(key))}), own)
     assert_fully_composed(own)
     refuse_protected(own)
-    merged = MappingNode({**own.value, "element-name": name}, own.line, own.column, own.file)
-    return _checked(Variables(merged, kind.variables), load_element)
+    merged = MappingNode({**own.value, _NAME: name}, own.line, own.column, own.file)
+    return _checked(Variables(merged, kind.variables, hole=_NAME), load_element)
 
 
 def _checked(variables: Variables, load_element: LoadElement) -> Variables:
