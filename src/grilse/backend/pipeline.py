@@ -92,6 +92,8 @@ class Pipeline:
         # What is said while loading, if that is to be kept, and in which phase (see `project.snapshot.Said`)
         self._said: list[Said] | None = None
         self._phase = 0
+        # Whether the command runs no jobs
+        self._settled = False
         self._rememberable: Callable[[], None] | None = None
         self._pool: Pool | None = None
         self._book: PlanBook | None = None
@@ -121,7 +123,7 @@ class Pipeline:
             guarded = self._upkeep is not None
             store = Store(self.config.cachedir)
             store.supplier = self.backing
-            self._states = States(store, strict=self.strict, guarded=guarded)
+            self._states = States(store, strict=self.strict, guarded=guarded, settled=self._settled)
         return self._states
 
     @property
@@ -231,6 +233,7 @@ class Pipeline:
             GrilseError: whatever is wrong.
         """
         self._said = []
+        self._settled = True
         if names and all(map(_is_element_name, (*names, *excepted))):
             # What they mean does not depend on the project.
             given = list(dict.fromkeys(names)), list(dict.fromkeys(excepted))

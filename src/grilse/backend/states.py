@@ -5,6 +5,7 @@ Knows caches and resolved elements, nothing of jobs or displays.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -29,9 +30,11 @@ class States:
         store: the content-addressed store.
         strict: whether the build plan is strict.
         guarded: whether what is found will be relied on, so that nothing may be expired while it is looked up.
+        settled: whether the session itself writes nothing: where a directory of records is not there, no single record
+            has to be looked for.
     """
 
-    def __init__(self, store: Store, *, strict: bool, guarded: bool = False) -> None:
+    def __init__(self, store: Store, *, strict: bool, guarded: bool = False, settled: bool = False) -> None:
         self._strict = strict
         self._cache = ArtifactCache(store)
         self._sources = SourceCache(store, together=True)
@@ -42,6 +45,8 @@ class States:
         self._usable: dict[int, bool] = {}
         self._required: set[int] = set()
         self._guarded = guarded
+        self._settled = settled
+        self._directories: dict[str, bool] = {}
 
     @property
     def cache(self) -> ArtifactCache:
@@ -88,12 +93,31 @@ class States:
     def _guard(self) -> AbstractContextManager[None]:
         return guard(self._cache.store.cachedir) if self._guarded else nullcontext()
 
+    def _lacks(self, directory: str) -> bool:
+        """Whether a directory of records is not there, nor will be."""
+        if not self._settled:
+            return False
+        found = self._directories.get(directory)
+        if found is None:
+            try:
+                os.stat(directory)
+                found = True
+            except (FileNotFoundError, NotADirectoryError):
+                found = False
+            except OSError:
+                found = True  # whoever reads records says what is wrong
+            self._directories[directory] = found
+        return not found
+
     def _find(self, element: Planned) -> Artifact | None:
+        project = element.project.name
+        if self._lacks(os.path.join(self._cache.base, project)):
+            return None
         keys = (element.strict_key,) if self._strict else (element.strict_key, element.weak_key)
         for key in keys:
             if key is None:
                 continue
-            artifact = self._cache.lookup(element.project.name, element.name, key)
+            artifact = self._cache.lookup(project, element.name, key)
             if artifact is None or (not artifact.success and id(element) in self._discarded):
                 continue
             if self._cache.is_cached(artifact, self._presence):
@@ -126,6 +150,7 @@ class States:
         self._artifacts.pop(id(element), None)
         self._has_sources.pop(id(element), None)
         self._usable.clear()
+        self._directories.clear()
 
     def cached_success(self, element: Planned) -> bool:
         """Whether an artifact is here that can be used."""
@@ -146,6 +171,8 @@ class States:
     def sources_cached(self, element: Planned) -> bool:
         """Whether the element's sources are in the store, staged together."""
         key = element.sources_key()
+        if self._lacks(self._sources.base):
+            return False
         with self._guard():
             return key is not None and self._sources.is_cached(key, self._presence)
 
