@@ -96,7 +96,33 @@ def workspaces() -> Iterator[Scenario]:
     yield scenario("workspaces", files, *steps)
 
 
-SCENARIOS = [*machines(), *splitting(), *shells(), *workspaces()]
+def places() -> Iterator[Scenario]:
+    """Where commands run and what they may write to."""
+    see = "(pwd; echo $PWD; ls -a /tmp .; touch made /tmp/other; ls -a /tmp .) > %{install-root}/seen"
+    source = "sources: [{kind: local, path: f}]\n"
+    for variables in ("build-root: /b//c/", "command-subdir: ../x", "build-root: /tmp/b", "install-root: /tmp/i"):
+        files = {"a__bst": manual([see], f"variables: {{{variables}}}\n{source}"), "f_S_x": "x"}
+        yield scenario(variables, files, "build a.bst", f"{CHECKOUT} o a.bst")
+    files = {"a__bst": manual(["echo x > /x"], "variables: {install-root: /}\n")}
+    yield scenario("read-only root", files, "build a.bst")
+    # What artifacts have in /tmp is seen, changed and kept like anything else; otherwise it is empty and forgotten
+    integration = (
+        "public: {bst: {integration-commands: ['ls -aR /tmp > /seen; echo left > /tmp/left; rm /tmp/gone']}}\n"
+    )
+    listing = "ls -aR /tmp > %{install-root}/seen; cat /seen >> %{install-root}/seen; rm -f /tmp/d/x; touch /tmp/x"
+    files = {
+        "t__bst": f"kind: import\nsources: [{{kind: local, path: t}}]\n{integration}",
+        "a__bst": manual([listing], needs="[base.bst, t.bst]"),
+        "b__bst": f"kind: script\nbuild-depends: [base.bst, t.bst]\nvariables: {{install-root: /tmp}}\n"
+        f"config: {{commands: ['{listing}']}}\n",
+        "c__bst": "kind: compose\nbuild-depends: [base.bst, t.bst]\nconfig: {exclude: [devel]}\n",
+        **{f"t_S_tmp_S_{name}": name for name in ("gone", "kept", "d_S_x")},
+    }
+    steps = ["build a.bst b.bst c.bst", *(f"{CHECKOUT} {name} --no-integrate {name}.bst" for name in "abc")]
+    yield scenario("what artifacts have in /tmp", files, *steps)
+
+
+SCENARIOS = [*machines(), *splitting(), *shells(), *workspaces(), *places()]
 
 
 @pytest.fixture(scope="module")

@@ -153,6 +153,7 @@ class Sandbox:
             raise ImplError(f"{self._element}: the plugin says that it runs no commands (BST_RUN_COMMANDS), but does")
         directory = cwd or self._cwd or "/"
         _absolute(directory)
+        directory = "/" + os.path.normpath(directory).lstrip("/")
         environment = dict((self._env if env is None else env) or {})
         environment["PWD"] = directory
         argv = [command] if isinstance(command, str) else list(command)

@@ -441,6 +441,10 @@ class Source(Plugin):
         """Of a source of ours: whether its key, or whether it works, depends on more than its configuration."""
         return False
 
+    def _needs_room(self) -> bool:
+        """Of a source of ours: whether it refuses to replace files of earlier sources in a new workspace."""
+        return False
+
     def _presence(self) -> str | bool | None:
         """What tells whether the source is cached: True if it always is, the path of a file that exists if it is, or
         None if `is_cached` must be asked.

@@ -54,7 +54,7 @@ def arguments(
         line += ["--ro-bind", root + path.rstrip("/"), path]
     for path in protection.writable:
         line += ["--bind", root + path, path]
-    line += ["--proc", "/proc", "--tmpfs", "/tmp", "--dev", "/dev"]
+    line += ["--proc", "/proc", *(() if protection.own_tmp else ("--tmpfs", "/tmp")), "--dev", "/dev"]
     for mount in command.mounts:
         # A device node on the host stays one: shells are given the user's own files and devices.
         line += ["--ro-bind" if mount.read_only else "--dev-bind", mount.host_path, mount.path]

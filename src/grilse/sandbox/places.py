@@ -17,8 +17,9 @@ from grilse.sandbox.spec import Command
 from grilse.sandbox.upper import Upper
 from grilse.sandbox.view import Kind, View
 
-# What every sandbox has, whatever is staged; bubblewrap mounts on these.
+# What every sandbox has, whatever is staged; bubblewrap mounts on these, but for a /tmp that is the root's own.
 _MOUNTED = ("/proc", "/tmp", "/dev")
+_TMP = "/tmp"
 
 # Where more mounts than these would be needed, the root is mounted read-only and each writable directory over it.
 _MAX_PROTECTED = 256
@@ -32,15 +33,20 @@ class Protection:
         read_only: paths in the sandbox to mount read-only over themselves.
         writable: paths to mount writable over themselves, after that.
         closed: host directories to take the permission to write from.
+        own_tmp: whether ``/tmp`` is the root's own, which is always writable, and not an empty one.
     """
 
     read_only: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    own_tmp: bool = False
 
 
-def make_places(view: View, upper: Upper, command: Command) -> None:
+def make_places(view: View, upper: Upper, command: Command) -> bool:
     """Make the directories and files that a command needs to be there.
+
+    Returns:
+        whether ``/tmp`` has something in it: under bst commands then see that, and write to it.
 
     Raises:
         SandboxError: something else is in the way.
@@ -48,22 +54,33 @@ def make_places(view: View, upper: Upper, command: Command) -> None:
     """
     for path in (*_MOUNTED, command.cwd, *(command.writable or ())):
         _make_place(view, upper, path, Kind.DIRECTORY)
+    tmp = view.find(_TMP, follow=False)
+    own_tmp = tmp is not None and tmp.kind is Kind.DIRECTORY and any(view.children(tmp))
     for mount in command.mounts:
         _make_place(view, upper, mount.path, Kind.DIRECTORY if os.path.isdir(mount.host_path) else Kind.FILE)
+    return own_tmp
 
 
-def protect(view: View, upper: Upper, command: Command) -> Protection:
+def protect(view: View, upper: Upper, command: Command, *, own_tmp: bool = False) -> Protection:
     """What is to be done so that only the writable directories of a command, which exist, may be written to.
+
+    Args:
+        view: looks at the root.
+        upper: its upper directory.
+        command: the command.
+        own_tmp: what `make_places` found.
 
     Raises:
         OSError: a directory above them cannot be made in the upper directory.
     """
     if command.writable is None:
-        return Protection()
+        return Protection(own_tmp=own_tmp)
     found = [view.find(path) for path in command.writable]
     writable = {place.path for place in found if place is not None}
-    if "" in writable:
-        return Protection()
+    # As under bst, naming the root itself does not make it writable.
+    writable.discard("")
+    if own_tmp:
+        writable.add(_TMP)
     above = [path for path in _above(writable) if not path.startswith(tuple(f"{inside}/" for inside in writable))]
     read_only: list[str] = []
     for path in above:
@@ -71,8 +88,9 @@ def protect(view: View, upper: Upper, command: Command) -> Protection:
             if child not in writable and child not in above and child not in _MOUNTED:
                 read_only.append(child)
     if len(read_only) > _MAX_PROTECTED:
-        return Protection(read_only=("/",), writable=tuple(sorted(writable)))
-    return Protection(read_only=tuple(read_only), closed=tuple(upper.ensure(path) for path in above))
+        return Protection(read_only=("/",), writable=tuple(sorted(writable)), own_tmp=own_tmp)
+    closed = tuple(upper.ensure(path) for path in above)
+    return Protection(read_only=tuple(read_only), closed=closed, own_tmp=own_tmp)
 
 
 def _make_place(view: View, upper: Upper, path: str, kind: Kind) -> None:

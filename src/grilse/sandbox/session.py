@@ -256,8 +256,8 @@ class Session:
         root = f"{path}/upper"
         mount = ["", ""]
         with _disk("prepare a sandbox"):
-            make_places(self.view, self._upper, command)
-            protection = protect(self.view, self._upper, command)
+            own_tmp = make_places(self.view, self._upper, command)
+            protection = protect(self.view, self._upper, command, own_tmp=own_tmp)
             if self._layers:
                 # A work directory that was used on a volatile mount cannot be used again.
                 workdir = os.path.basename(tempfile.mkdtemp(dir=path, prefix="work-"))

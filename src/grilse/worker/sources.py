@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..plugin import keytext
 from ..plugin.blame import REASON as BUG
-from ..plugin.exceptions import PluginError, SourceError
+from ..plugin.exceptions import ElementError, PluginError, SourceError
 from ..plugin.fetching import fetch, track
 from ..plugin.node import MappingNode
 from ..plugin.surroundings import keeping_umask
@@ -24,6 +24,7 @@ from ..storage.capture import capture_tree
 from ..storage.checkout import export_tree
 from ..storage.digest import Digest
 from ..storage.directory import CasDirectory
+from ..storage.filetypes import DirectoryError
 from ..storage.sources import SourceCache
 from ..storage.store import Store
 
@@ -77,6 +78,7 @@ class ElementSources:
 
         Raises:
             SourceError: a source has no ref, or cannot be had.
+            ElementError: ``stage-sources-fail`` if a source is in the way of another.
         """
         key = self._checked_key()
         if not original:
@@ -88,7 +90,15 @@ class ElementSources:
             return False
         self._fetch_each(original, self._sources)
         if not self._together.is_cached(key):
-            self._together.write(key, self._stage().digest())
+            try:
+                tree = self._stage()
+            except DirectoryError as error:
+                raise ElementError(
+                    f"The sources cannot be staged on one another: {error.message}",
+                    detail=error.detail,
+                    reason="stage-sources-fail",
+                ) from error
+            self._together.write(key, tree.digest())
         return True
 
     def track(self, *, workspaced: bool) -> list[dict[str, Any]]:
@@ -216,11 +226,22 @@ class ElementSources:
             tree.reset(capture_tree(self._store, scratch, move=True).digest)
 
     @contextmanager
-    def _previous(self, index: int) -> Iterator[str]:
-        """A directory with the sources before one that wants to see them."""
+    def _previous(self, index: int) -> Iterator[str | CasDirectory]:
+        """A directory with the sources before one that wants to see them: what is where it will be staged itself.
+
+        A source that is staged into a `Directory` gets one here, too.
+        """
+        source = self._sources[index]
         self._fetch_each(False, self._sources[:index])
+        tree = self._stage(index)
+        directory = source._grilse.spec.directory
+        if directory:
+            tree = tree.open_directory(directory.lstrip("/"), create=True)
+        if source.BST_STAGE_VIRTUAL_DIRECTORY:
+            yield tree
+            return
         with self._scratch() as scratch:
-            export_tree(self._store, self._stage(index).digest(), scratch)
+            export_tree(self._store, tree.digest(), scratch)
             yield scratch
 
     @contextmanager

@@ -118,6 +118,24 @@ def test_dev_proc_and_tmp_are_there_and_not_captured(session: Session, log: Log)
     assert captured == {}
 
 
+@pytest.mark.parametrize("writable", [None, _WRITABLE])
+def test_a_tmp_with_something_in_it_is_the_roots_own_and_writable(
+    workshop: Workshop, store: Store, tools: Tree, log: Log, writable: tuple[str, ...] | None
+) -> None:
+    root = put(store, {**tools, "tmp": {"old": "old", "gone": "gone"}})
+    with workshop.session([root]) as session:
+        session.stage(root)
+        script = "cat /tmp/old; echo new > /tmp/new; rm /tmp/gone; touch /etc/x 2> /dev/null || echo no"
+        assert session.run(shell(script, writable=writable), stdout=log.fileno) == 0
+        assert log.text().split() == (["old"] if writable is None else ["oldno"])
+        assert get(store, session.capture("/tmp")) == {"old": "old", "new": "new\n"}
+
+
+def test_naming_the_root_does_not_make_it_writable(session: Session, log: Log) -> None:
+    assert session.run(shell("touch /x", writable=("/",), cwd="/"), stdout=log.fileno) != 0
+    assert "x" not in session._stacks.store.listing(session.capture("/")).nodes
+
+
 def test_what_is_staged_shows_the_times_and_modes_of_bst(session: Session, log: Log) -> None:
     script = "stat -c '%Y %a %F' / /etc /etc/motd /usr/bin/env"
     assert session.run(shell(script, writable=None), stdout=log.fileno) == 0

@@ -263,9 +263,10 @@ def _write_sources(pipeline: Pipeline, elements: list[ResolvedElement], root: st
         try:
             run_single(pipeline, element, "checkout", "source_checkout", wanted)
         except GrilseError as error:
-            raise StreamError(
-                f"Error while writing sources: '{error}'", detail=error.detail, reason=error.reason
-            ) from error
+            # Where sources cannot be had the reason is the job's alone, as in all commands that fetch.
+            fetching = error.domain is ErrorDomain.SOURCE or error.reason == "stage-sources-fail"
+            reason = None if fetching else error.reason
+            raise StreamError(f"Error while writing sources: '{error}'", detail=error.detail, reason=reason) from error
     if scripts:
         path = os.path.join(root, "build.sh")
         names = " ".join(normal_name(element.name) for element in elements)

@@ -61,6 +61,9 @@ class LocalSource(Source):
         version = str(self._tree_digest(self.fullpath))
         return [self.create_source_info(self.path, SourceInfoMedium.LOCAL, SourceVersionType.CAS_DIGEST, version)]
 
+    def _needs_room(self) -> bool:
+        return True
+
     def _presence(self) -> bool:
         return True
 

@@ -112,6 +112,8 @@ class TarSource(DownloadableFileSource):
             self._check(member, member.name, directory)
             member.name = member.name[len(prefix) :]
         else:
+            # An absolute name is taken as one below the root of the archive.
+            member.name = member.name.lstrip("/")
             self._check(member, member.name, directory)
             if member.islnk():
                 self._check(member, member.linkname, directory)

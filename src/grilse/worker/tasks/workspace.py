@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ...plugin.exceptions import SourceError
 from ...protocol.errors import StreamError
 from ...storage.checkout import export_tree
 from ...storage.directory import CasDirectory
@@ -17,6 +18,7 @@ def run(job: JobContext) -> dict[str, Any]:
 
     Raises:
         GrilseError: a source cannot be fetched or staged.
+        SourceError: ``ensure-stage-dir-fail`` if a local source would replace files of another.
         StreamError: the workspace cannot be written.
     """
     target = job.spec.parameters["directory"]
@@ -38,6 +40,22 @@ def _stage(mine: ElementJob, root: str) -> None:
         if source.BST_STAGE_VIRTUAL_DIRECTORY:
             tree = CasDirectory(mine.store)
             source.init_workspace_directory(tree)
+            if source._needs_room() and _clash(tree, place):
+                raise SourceError(
+                    f"{source}: its files would replace those of an earlier source", reason="ensure-stage-dir-fail"
+                )
             export_tree(mine.store, tree.digest(), place)
         else:
             source.init_workspace(place)
+
+
+def _clash(tree: CasDirectory, place: str) -> bool:
+    """Whether files of `tree` would replace something at `place`; an empty directory does not count."""
+    for path in tree.list_relative_paths():
+        target = os.path.join(place, path)
+        if os.path.isdir(target) and not os.path.islink(target):
+            if not tree.isdir(path) and os.listdir(target):
+                return True
+        elif os.path.lexists(target):
+            return True
+    return False
