@@ -28,10 +28,17 @@ def error(place: Path, *words: str, status: int = 255) -> tuple[str, str | None]
 def test_a_project_with_a_junction_is_built_without_naming_anything(tmp_path: Path) -> None:
     write_project(tmp_path / "sub", {"x.bst": "kind: stack\n"}, name="sub")
     junction = "kind: junction\nsources: [{kind: local, path: sub}]\n"
-    write_project(tmp_path, {"j.bst": junction, "a.bst": "kind: stack\ndepends: ['j.bst:x.bst']\n"})
+    write_project(
+        tmp_path,
+        {"j.bst": junction, "z.bst": "kind: stack\n", "s.bst": "kind: stack\ndepends: ['j.bst:x.bst', z.bst]\n"},
+    )
     status, _, told = run(tmp_path, "build")
     assert status == 0, told
-    assert run(tmp_path, "show", "--format", "%{name} %{state}", "a.bst")[1] == "j.bst:x.bst cached\na.bst cached\n"
+    assert run(tmp_path, "show", "--format", "%{name} %{state}", "s.bst")[1] == (
+        "j.bst:x.bst cached\nz.bst cached\ns.bst cached\n"
+    )
+    # In order of the names that elements have in their own projects, as bst has it
+    assert run(tmp_path, "show", "--order", "alpha", "--format", "%{name}", "s.bst")[1] == "s.bst\nj.bst:x.bst\nz.bst\n"
 
 
 def test_what_is_built_with_needs_no_refs_of_what_is_not_built(tmp_path: Path) -> None:

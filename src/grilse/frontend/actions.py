@@ -140,15 +140,18 @@ _EXTENSIONS = {".tar": None, ".gz": "gz", ".xz": "xz", ".bz2": "bz2"}
 
 
 def _artifact_checkout(given: _Parameters) -> Action:
-    tar, directory, compression = given["tar"], given["directory"], given["compression"]
+    # An empty name is none
+    tar, directory, compression = given["tar"] or None, given["directory"], given["compression"]
     if given["hardlinks"] and tar:
         raise Conflict("options --hardlinks and --tar conflict")
     if tar and directory:
         raise Conflict("options --directory and --tar conflict")
     if compression and not tar:
         raise Conflict("--compression can only be provided if --tar is provided")
-    if tar and not compression:
-        compression = _compression_of(tar)
+    if tar:
+        # Looked at in any case: an extension that nothing is known of is refused
+        usual = _compression_of(tar)
+        compression = compression or usual
     return requests.ArtifactCheckout(
         target=given["target"],
         directory=directory,
@@ -166,7 +169,7 @@ def _compression_of(tar: str) -> str | None:
     name, extension = os.path.splitext(tar)
     if extension in _EXTENSIONS:
         return _EXTENSIONS[extension]
-    if name.endswith(".tar"):
+    if os.path.splitext(name)[1] == ".tar":
         raise Conflict(
             f"Invalid file extension given with '--tar': nothing is known of '{extension}'; "
             "the extensions are .tar, .gz, .xz and .bz2"
@@ -175,7 +178,7 @@ def _compression_of(tar: str) -> str | None:
 
 
 def _source_checkout(given: _Parameters) -> Action:
-    tar, directory, compression = given["tar"], given["directory"], given["compression"]
+    tar, directory, compression = given["tar"] or None, given["directory"], given["compression"]
     if tar and directory:
         raise Conflict("options --directory and --tar conflict")
     if compression and not tar:

@@ -97,10 +97,16 @@ def test_a_build_tree_is_staged_in_a_build_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tar", "compression"), [("a.tar", None), ("a.tar.gz", "gz"), ("a.xz", "xz"), ("a.foo", None), ("-", None)]
+    ("tar", "compression"),
+    [("a.tar", None), ("a.tar.gz", "gz"), ("a.xz", "xz"), ("a.foo", None), ("-", None), (".tar", None)],
 )
 def test_compression_follows_the_name_of_the_tar_file(tar: str, compression: str | None) -> None:
     assert request_of("artifact", "checkout", "--tar", tar, "a.bst").action.compression == compression
+
+
+@pytest.mark.parametrize("kind", ["artifact", "source"])
+def test_a_tar_file_without_a_name_is_none(kind: str) -> None:
+    assert request_of(kind, "checkout", "--tar", "", "a.bst").action == request_of(kind, "checkout", "a.bst").action
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,7 @@ def test_compression_follows_the_name_of_the_tar_file(tar: str, compression: str
         "artifact checkout --tar a.tar --hardlinks a.bst",
         "artifact checkout --compression gz a.bst",
         "artifact checkout --tar a.tar.foo a.bst",
+        "artifact checkout --tar a.tar.foo --compression gz a.bst",
         "source checkout --tar a.tar --directory b a.bst",
         "source checkout --compression gz a.bst",
     ],

@@ -87,7 +87,7 @@ def show(session: Session, action: Show) -> int:
     chosen = pipeline.select(targets, action.deps)
     pipeline.states.ask_storage(chosen)
     if action.order == "alpha":
-        chosen.sort(key=lambda element: element.full_name)
+        chosen.sort(key=lambda element: element.name)
     views = [ElementView(element, pipeline.states) for element in chosen]
     if as_json:
         session.reporter.values([_as_data(view) for view in views])
