@@ -15,7 +15,7 @@ from .tools import Oracle, grilse
 
 pytestmark = [pytest.mark.oracle, pytest.mark.timeout(300)]
 
-PROGRAMS = ("sh", "cat", "cp", "env", "id", "ls", "ln", "mkdir", "rm", "touch", "true", "uname")
+PROGRAMS = ("sh", "cat", "cp", "env", "id", "ls", "ln", "mkdir", "rm", "test", "touch", "true", "uname")
 CHECKOUT = "artifact checkout --directory"
 STATES = "--format '%{name} %{state}'"
 
@@ -94,6 +94,18 @@ def workspaces() -> Iterator[Scenario]:
     ]
     steps += ["build a.bst", "$ echo y > w2/x", "build a.bst", f"{CHECKOUT} o a.bst", "workspace close --all"]
     yield scenario("workspaces", files, *steps)
+    # A build goes on in what the last one left, also where that failed, unless the workspace was reset
+    log = ["echo configured >> log", "echo built >> log; test ! -e fail", "cp log %{install-root}"]
+    commands = "".join(f"  {step}-commands: [{text!r}]\n" for step, text in zip(("configure", "build", "install"), log))
+    local = "sources: [{kind: local, path: f}]\n"
+    files = {"m__bst": f"kind: manual\nbuild-depends: [base.bst]\n{local}config:\n{commands}", "f_S_x": "x"}
+    steps = ["workspace open --directory w m.bst"]
+    changes = ("true", "echo 1 > w/x", "touch w/fail", "rm w/fail", "echo 2 > w/x")
+    for number, change in enumerate(changes):
+        steps += [f"$ {change}", "build m.bst", f"{CHECKOUT} o{number} --deps none m.bst"]
+    steps += ["workspace reset --soft m.bst", "build m.bst", "$ echo 3 > w/x", "build m.bst"]
+    steps += [f"{CHECKOUT} o9 --deps none m.bst", "workspace close --remove-dir m.bst"]
+    yield scenario("workspaces built again", files, *steps)
 
 
 def places() -> Iterator[Scenario]:

@@ -156,6 +156,7 @@ class BuildStage(BaseStage):
 
     Args:
         plan: says what is usable.
+        built: called when a build has ended, well or not.
     """
 
     action = "build"
@@ -164,9 +165,10 @@ class BuildStage(BaseStage):
     tokens: tuple[str, ...] = (PROCESS,)
     goes_on = True
 
-    def __init__(self, book: PlanBook, states: States, plan: BuildPlan) -> None:
+    def __init__(self, book: PlanBook, states: States, plan: BuildPlan, built: Callable[[Item], None]) -> None:
         super().__init__(book, states)
         self._plan = plan
+        self._built = built
 
     def decide(self, item: Item) -> Decision:
         """Build it, wait, or tell that it failed before."""
@@ -197,11 +199,13 @@ class BuildStage(BaseStage):
         item.rebuild = False
         item.built = True
         self.states.built(item.element)
+        self._built(item)
 
     def failed(self, item: Item, result: JobResult) -> None:
         """The artifact of a failed build may be here; a retry builds again."""
         item.rebuild = True
         self.states.built(item.element)
+        self._built(item)
 
 
 class PushStage(BaseStage):

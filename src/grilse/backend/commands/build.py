@@ -71,9 +71,12 @@ def _build(
 
     workspaces = WorkspaceStore(pipeline.project.directory, pipeline.planner.session.context.workspaces)
 
-    def done(item: Item, action: str, ran: bool) -> None:
-        if action == "build" and item.element.workspace is not None:
+    def built(item: Item) -> None:
+        # Also a build that failed: the next one goes on in what it left
+        if item.element.workspace is not None and states.artifact(item.element) is not None:
             workspaces.set_last_build(item.element.full_name, states.key(item.element)[0])
+
+    def done(item: Item, action: str, ran: bool) -> None:
         if action == first and not states.cached_success(item.element):
             plan.must_build(item.index)
         if action == "build" or (action == first and states.cached_success(item.element)):
@@ -93,7 +96,7 @@ def _build(
             )
         )
     stages.append(FetchStage(book, states, retries, plan=plan))
-    stages.append(BuildStage(book, states, plan))
+    stages.append(BuildStage(book, states, plan, built))
     if remotes.any_push:
         stages.append(PushStage(book, states, retries, remotes.push_artifacts))
     if remotes.any_source_push:
