@@ -108,6 +108,21 @@ def workspaces() -> Iterator[Scenario]:
     yield scenario("workspaces built again", files, *steps)
 
 
+def overlaps() -> Iterator[Scenario]:
+    """Whitelists of what is staged elsewhere than at the root."""
+    for whitelisted in ("/d/x", "/in/d/x"):
+        public = f"public: {{bst: {{overlap-whitelist: ['{whitelisted}']}}}}\n"
+        needs = ", ".join(f"{{filename: {name}.bst, config: {{location: /in}}}}" for name in "bc")
+        files = {
+            "a__bst": manual(["cat /in/d/x > %{install-root}/x"], needs=f"[base.bst, {needs}]"),
+            "b__bst": "kind: import\nsources: [{kind: local, path: b}]\n" + public,
+            "c__bst": "kind: import\nsources: [{kind: local, path: c}]\n" + public,
+            "b_S_d_S_x": "b",
+            "c_S_d_S_x": "c",
+        }
+        yield scenario(f"whitelist {whitelisted}", files, "build a.bst", conf="fatal-warnings: [overlaps]\n")
+
+
 def places() -> Iterator[Scenario]:
     """Where commands run and what they may write to."""
     see = "(pwd; echo $PWD; ls -a /tmp .; touch made /tmp/other; ls -a /tmp .) > %{install-root}/seen"
@@ -134,7 +149,7 @@ def places() -> Iterator[Scenario]:
     yield scenario("what artifacts have in /tmp", files, *steps)
 
 
-SCENARIOS = [*machines(), *splitting(), *shells(), *workspaces(), *places()]
+SCENARIOS = [*machines(), *splitting(), *shells(), *workspaces(), *overlaps(), *places()]
 
 
 @pytest.fixture(scope="module")

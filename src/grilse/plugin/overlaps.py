@@ -60,7 +60,7 @@ class OverlapCollector:
 
     Args:
         element: whose project decides which warnings are fatal, and that warns.
-        whitelisted: whether an element may overlap others at an absolute path.
+        whitelisted: whether an element may overlap others at an absolute path of its artifact.
     """
 
     def __init__(self, element: Element, whitelisted: Callable[[ElementFacts, str], bool]) -> None:
@@ -97,10 +97,13 @@ class OverlapCollector:
 
     def _warn_overlaps(self, session: _Session) -> None:
         lines = []
+        above = len(os.path.join(session.location, ""))
         for path, stack in session.stacks.items():
             if len(stack) < 2:
                 continue
-            offenders = [facts for facts in stack[1:] if not self._whitelisted(facts, path)]
+            # A whitelist speaks of the artifact, wherever that is staged.
+            inside = f"/{path[above:]}"
+            offenders = [facts for facts in stack[1:] if not self._whitelisted(facts, inside)]
             if offenders:
                 names = " and ".join(facts.full_name for facts in offenders)
                 order = " above ".join(facts.full_name for facts in reversed(stack))
