@@ -160,8 +160,7 @@ def forked() -> dict[str, Any]:
 
 def main() -> None:
     """Record, and run the backend's own script as the main module."""
-    from multiprocessing.connection import Connection
-
+    from grilse.platform.connection import connection_class
     from grilse.platform.waiting import FrameReader
 
     variables = os.environ
@@ -171,14 +170,15 @@ def main() -> None:
         variables["SPAWN_REPORT_TASK"],
         variables["SPAWN_REPORT_CLASSES"].split(),
     )
-    send_bytes, recv_bytes, read = Connection.send_bytes, Connection.recv_bytes, FrameReader.read
+    kind: Any = connection_class()
+    send_bytes, recv_bytes, read = kind.send_bytes, kind.recv_bytes, FrameReader.read
 
     def send(self: Any, buf: Any, *rest: Any) -> None:
         recorder.frame(0, bytes(buf))
         send_bytes(self, buf, *rest)
 
     def receive(self: Any, *rest: Any) -> bytes:
-        data = recv_bytes(self, *rest)
+        data: bytes = recv_bytes(self, *rest)
         recorder.frame(1, data)
         return data
 
@@ -189,8 +189,8 @@ def main() -> None:
         return frames
 
     FrameReader.read = read_frames  # type: ignore[method-assign]
-    Connection.send_bytes = send  # type: ignore[method-assign, assignment]
-    Connection.recv_bytes = receive  # type: ignore[method-assign, assignment]
+    kind.send_bytes = send
+    kind.recv_bytes = receive
     script = variables["SPAWN_REPORT_SCRIPT"]
     sys.argv = [script, *sys.argv[1:]]
     runpy.run_path(script, run_name="__main__")

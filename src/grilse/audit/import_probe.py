@@ -6,10 +6,12 @@ next to nothing.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -28,21 +30,22 @@ def main() -> None:
         with open(os.environ["GRILSE_AUDIT_REPLY"], "w", encoding="utf-8") as file:
             json.dump({"imports": imports.entries, "used": sorted(used.used)}, file)
 
-    from multiprocessing import connection
+    if uses:
+        used.install()
+    else:
+        imports.install()
+    # Watched as well: the script would import it.
+    module, _, name = os.environ["GRILSE_AUDIT_CONNECTION"].partition(":")
+    kind: Any = getattr(importlib.import_module(module), name)()
+    real = kind.send_bytes
 
-    real = connection.Connection.send_bytes
-
-    def send_bytes(self: connection.Connection, buf: bytes, *rest: int) -> None:
+    def send_bytes(self: Any, buf: bytes, *rest: int) -> None:
         real(self, buf, *rest)
         left[0] -= 1
         if left[0] == 0:
             write()
 
-    connection.Connection.send_bytes = send_bytes  # type: ignore[method-assign, assignment]
-    if uses:
-        used.install()
-    else:
-        imports.install()
+    kind.send_bytes = send_bytes
     script = os.environ["GRILSE_AUDIT_SCRIPT"]
     sys.argv = [script, *sys.argv[1:]]
     runpy.run_path(script, run_name="__main__")

@@ -32,6 +32,7 @@ _PROGRAM = {
     "spawn": "grilse.platform:spawn",
     "process": "grilse.platform:Process",
     "forked": "grilse.backend.__main__:main",
+    "connection": "grilse.platform.connection:connection_class",
 }
 # Of the messages that the backend sends, two say hello, and the next is its first event.
 _FIRST_EVENT = 3
@@ -86,6 +87,7 @@ def _run(command: Sequence[str], method: str, watch: str = "", watched: str = ""
                 "GRILSE_AUDIT_HOME": os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
                 "GRILSE_AUDIT_WATCH": watch,
                 "GRILSE_AUDIT_FIRST": str(_FIRST_EVENT),
+                "GRILSE_AUDIT_CONNECTION": _PROGRAM["connection"],
                 "GRILSE_AUDIT_REPLY": watched,
             }
         begun = time.perf_counter_ns()

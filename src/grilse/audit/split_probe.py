@@ -98,28 +98,27 @@ def _watch_spawn(request: dict[str, Any], seen: _Seen) -> None:
             process = real(script, arguments, connections, **rest)
         seen.pid = process.pid
         seen.mark("backend process started")
-        _count_messages(seen)
+        _count_messages(_function(request["connection"])(), seen)
         return process
 
     setattr(module, name, spawn)
 
 
-def _count_messages(seen: _Seen) -> None:
-    from multiprocessing.connection import Connection
-
-    send_bytes, recv_bytes = Connection.send_bytes, Connection.recv_bytes
+def _count_messages(kind: Any, seen: _Seen) -> None:
+    """Put watched methods in the class of connections."""
+    send_bytes, recv_bytes = kind.send_bytes, kind.recv_bytes
 
     def send(self: Any, buf: Any, *rest: Any) -> None:
         seen.message("to", memoryview(buf).nbytes)
         send_bytes(self, buf, *rest)
 
     def receive(self: Any, *rest: Any) -> bytes:
-        data = recv_bytes(self, *rest)
+        data: bytes = recv_bytes(self, *rest)
         seen.message("from", len(data))
         return data
 
-    Connection.send_bytes = send  # type: ignore[method-assign, assignment]
-    Connection.recv_bytes = receive  # type: ignore[method-assign, assignment]
+    kind.send_bytes = send
+    kind.recv_bytes = receive
 
 
 def _fork(request: dict[str, Any], arguments: Any, connections: Any, stderr: int | None) -> Any:

@@ -3,8 +3,8 @@
 import sys
 
 if sys.platform == "win32":
-    from .windows_connection import pair, wait
+    from .windows_connection import connection_class, pair, wait
 else:
-    from .posix_connection import pair, wait
+    from .posix_connection import connection_class, pair, wait
 
-__all__ = ["pair", "wait"]
+__all__ = ["connection_class", "pair", "wait"]

@@ -119,6 +119,11 @@ class Connection:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
+def connection_class() -> type[Connection]:
+    """The class of the ends of a duplex `pair`, for who watches what crosses."""
+    return Connection
+
+
 def pair(*, duplex: bool) -> tuple[Connection, Connection]:
     """Two connections to each other; if not `duplex`, the first one only receives and the second one only sends."""
     if not duplex:

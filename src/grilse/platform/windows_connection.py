@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 
+def connection_class() -> type[Any]:
+    """See ``posix_connection.connection_class``."""
+    from multiprocessing import connection
+
+    kind: type[Any] = vars(connection).get("PipeConnection", connection.Connection)
+    return kind
+
+
 def pair(*, duplex: bool) -> tuple[Connection, Connection]:
     """See ``posix_connection.pair``."""
     from multiprocessing import Pipe
