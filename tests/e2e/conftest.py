@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from grilse.sandbox.means import find_means
-from tests.faults.surroundings import CampaignFailed, base_system
+from tests.bases import base_or_skip
 
 from .terminal import VirtualTerminal
 
@@ -27,13 +26,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     """The base system of builds in a sandbox."""
-    means = find_means(str(tmp_path / "means"))
-    if means.bwrap is None:
-        pytest.skip(f"no sandbox: {means.problem}")
-    try:
-        return base_system()
-    except CampaignFailed as error:
-        pytest.skip(str(error))
+    return base_or_skip(tmp_path / "means")
 
 
 @pytest.fixture

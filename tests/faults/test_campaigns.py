@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from grilse.sandbox.means import find_means
-
+from ..bases import base_or_skip
 from ..remote.servers import find_casd
-from .surroundings import REPOSITORY, CampaignFailed, base_system
+from .surroundings import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -25,13 +24,7 @@ ELEMENTS = 50
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base system; what cannot be made here is no test."""
-    means = find_means(str(tmp_path_factory.mktemp("means")))
-    if means.bwrap is None:
-        pytest.skip(f"no sandbox: {means.problem}")
-    try:
-        return base_system()
-    except CampaignFailed as error:
-        pytest.skip(str(error))
+    return base_or_skip(tmp_path_factory.mktemp("means"))
 
 
 def run_campaign(name: str, directory: Path, *words: str) -> str:
